@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <hiredis/hiredis.h>
+
+#include "absl/status/status.h"
+
+namespace postern::redis {
+
+// A RESP2 reply, owned. Views into it live as long as the reply.
+class Reply {
+ public:
+  explicit Reply(redisReply* raw) : raw_(raw) {}
+
+  bool IsNil() const { return raw_->type == REDIS_REPLY_NIL; }
+  bool IsError() const { return raw_->type == REDIS_REPLY_ERROR; }
+  bool IsArray() const { return raw_->type == REDIS_REPLY_ARRAY; }
+  bool IsInteger() const { return raw_->type == REDIS_REPLY_INTEGER; }
+  // The text of a string, status or error.
+  std::string_view text() const { return raw_->str ? std::string_view(raw_->str, raw_->len) : std::string_view(); }
+  std::int64_t integer() const { return raw_->integer; }
+  const redisReply& raw() const { return *raw_; }
+
+  // OK unless it is an error: NOGROUP and no such key are NotFound; NOSCRIPT is NotFound; OOM, MISCONF, BUSY, LOADING, READONLY,
+  // MASTERDOWN are Unavailable; NOAUTH, WRONGPASS and NOPERM are PermissionDenied; BUSYGROUP is AlreadyExists; the rest is
+  // Internal. The message begins with Redis's own error code.
+  absl::Status ToStatus() const;
+
+ private:
+  struct Free {
+    void operator()(redisReply* reply) const noexcept { freeReplyObject(reply); }
+  };
+  std::unique_ptr<redisReply, Free> raw_;
+};
+
+}  // namespace postern::redis

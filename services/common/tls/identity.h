@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <openssl/types.h>
+
+#include "absl/status/statusor.h"
+
+namespace postern::tls {
+
+// The role that a certificate gives its holder: the first path segment of its SPIFFE id.
+enum class Role { kClient, kEdge, kWorker, kPortal, kServer, kOperator };
+
+std::string_view RoleName(Role role);
+
+// `spiffe://<trust-domain>/<role>/<name>`.
+struct SpiffeId {
+  std::string trust_domain;
+  Role role = Role::kClient;
+  std::string name;
+
+  // InvalidArgument for anything else; strict: no query, no empty segment, name of 1 to 64 characters of [a-z0-9._-].
+  static absl::StatusOr<SpiffeId> Parse(std::string_view uri);
+  std::string ToString() const;
+};
+
+// What a verified peer certificate says.
+struct PeerCertificate {
+  SpiffeId id;
+  std::string common_name;
+  std::string sha256_hex;   // Fingerprint of the DER, 64 lower-case digits.
+  std::string serial_hex;   // Lower-case, no leading zeros.
+  std::int64_t not_after_s = 0;  // Seconds since the Unix epoch.
+};
+
+// PermissionDenied unless the certificate has exactly one URI SAN and that is a SPIFFE id (SPIFFE X.509-SVID, 2).
+absl::StatusOr<PeerCertificate> ReadPeerCertificate(X509* certificate);
+
+// Seconds since the Unix epoch of the first certificate in a PEM file.
+absl::StatusOr<std::int64_t> CertificateNotAfter(const std::string& pem_path);
+
+}  // namespace postern::tls
