@@ -1,9 +1,9 @@
 #pragma once
 
+#include <grpcpp/grpcpp.h>
+
 #include <memory>
 #include <string>
-
-#include <grpcpp/grpcpp.h>
 
 #include "absl/status/statusor.h"
 #include "services/common/tls/identity.h"
@@ -11,23 +11,25 @@
 
 namespace postern::rpc {
 
-// Mutual TLS for a server: client certificates required, from the issuing CA in `files.trust` only. Files are watched: new ones are
-// used for new handshakes. FailedPrecondition when the files are not usable now.
+// Mutual TLS for a server: client certificates required, from the issuing CA in `files.trust` only.
+// Files are watched: new ones are used for new handshakes. FailedPrecondition when the files are
+// not usable now.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(const tls::Files& files);
 
 // Settings of a channel to the main server. Keepalive pings every 10 s; reconnects within a second.
 struct ChannelSettings {
-  std::string target;  // `host:port`, or `dns:///name:port`; several addresses are used in turn (round_robin).
+  std::string target;  // `host:port`, or `dns:///name:port`; several addresses are used in turn
+                       // (round_robin).
   tls::Files files;
   std::string trust_domain;
 };
 
-// A channel that speaks only to a peer whose certificate names the role `server` of the trust domain (custom verifier, checked on
-// every handshake, resumed ones too).
+// A channel that speaks only to a peer whose certificate names the role `server` of the trust
+// domain (custom verifier, checked on every handshake, resumed ones too).
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Channel(const ChannelSettings& settings);
 
-// Arguments every server sets: message size 4 MiB, metadata 8 KiB, 100 streams a connection, keepalive as the channels need it,
-// handshake limit 10 s, no SO_REUSEPORT.
+// Arguments every server sets: message size 4 MiB, metadata 8 KiB, 100 streams a connection,
+// keepalive as the channels need it, handshake limit 10 s, no SO_REUSEPORT.
 void SetServerLimits(grpc::ServerBuilder& builder);
 
 }  // namespace postern::rpc

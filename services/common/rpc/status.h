@@ -6,7 +6,8 @@
 
 namespace postern::rpc {
 
-// The codes are the same numbers; the message goes with it. Internal and Unknown go without their message: details are for the log.
+// The codes are the same numbers; the message goes with it. Internal and Unknown go without their
+// message: details are for the log.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 

@@ -1,0 +1,130 @@
+#include "services/common/rpc/credentials.h"
+
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_certificate_verifier.h>
+#include <grpcpp/security/tls_credentials_options.h>
+
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "services/common/tls/context.h"
+
+namespace postern::rpc {
+namespace {
+
+namespace tls_api = grpc::experimental;
+
+constexpr unsigned kFileWatchSeconds = 5;
+constexpr int kMessageBytes = 4 * 1024 * 1024;
+constexpr int kMetadataBytes = 8 * 1024;
+constexpr int kStreamsPerConnection = 100;
+constexpr int kHandshakeTimeoutMs = 10'000;
+constexpr int kClientPingMs = 10'000;
+constexpr int kClientPingTimeoutMs = 5'000;
+// Half of what the clients do, so that a delayed ping followed by a punctual one is no abuse.
+constexpr int kServerMinPingIntervalMs = 5'000;
+constexpr int kServerPingMs = 30'000;
+constexpr int kServerPingTimeoutMs = 10'000;
+constexpr int kReconnectFirstMs = 100;
+constexpr int kReconnectMaxMs = 1'000;
+// gRPC calls it the minimal reconnect backoff, but it is the time that one attempt to connect gets.
+constexpr int kConnectTimeoutMs = 2'000;
+constexpr int kResolveAgainMs = 1'000;
+
+// Speaks only to servers of the trust domain. The chain is already verified; the host name says
+// nothing more than the role does.
+class ServerRoleVerifier final : public tls_api::ExternalCertificateVerifier {
+ public:
+  explicit ServerRoleVerifier(std::string trust_domain) : trust_domain_(std::move(trust_domain)) {}
+
+  bool Verify(tls_api::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)> /*callback*/, grpc::Status* status) override {
+    *status =
+        IsServer(request->uri_names())
+            ? grpc::Status::OK
+            : grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
+                           "the peer's certificate is not that of a server of the trust domain");
+    return true;
+  }
+  void Cancel(tls_api::TlsCustomVerificationCheckRequest* /*request*/) override {}
+
+ private:
+  bool IsServer(const std::vector<grpc::string_ref>& uris) const {
+    if (uris.size() != 1) return false;
+    const auto id = tls::SpiffeId::Parse(std::string_view(uris[0].data(), uris[0].size()));
+    return id.ok() && id->role == tls::Role::kServer && id->trust_domain == trust_domain_;
+  }
+
+  const std::string trust_domain_;
+};
+
+std::shared_ptr<tls_api::CertificateProviderInterface> WatchFiles(const tls::Files& files) {
+  return std::make_shared<tls_api::FileWatcherCertificateProvider>(files.key, files.certificate,
+                                                                   files.trust, kFileWatchSeconds);
+}
+
+grpc::ChannelArguments ChannelArguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kClientPingMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kClientPingTimeoutMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectFirstMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kResolveAgainMs);
+  // The callers retry by their own rules; the mesh never goes through a proxy of the environment.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(kMessageBytes);
+  arguments.SetLoadBalancingPolicyName("round_robin");
+  return arguments;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(
+    const tls::Files& files) {
+  // gRPC itself takes unusable files in silence and refuses every handshake.
+  if (auto usable = tls::ServerContext(files); !usable.ok()) return usable.status();
+  tls_api::TlsServerCredentialsOptions options(WatchFiles(files));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  return tls_api::TlsServerCredentials(options);
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Channel(const ChannelSettings& settings) {
+  if (settings.target.empty())
+    return absl::InvalidArgumentError("the target of the channel is empty");
+  if (auto usable = tls::ClientContext(settings.files); !usable.ok()) return usable.status();
+  tls_api::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(WatchFiles(settings.files));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_verify_server_certs(true);
+  options.set_check_call_host(false);
+  options.set_certificate_verifier(
+      tls_api::ExternalCertificateVerifier::Create<ServerRoleVerifier>(settings.trust_domain));
+  return grpc::CreateCustomChannel(settings.target, tls_api::TlsCredentials(options),
+                                   ChannelArguments());
+}
+
+void SetServerLimits(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMessageBytes);
+  builder.SetMaxSendMessageSize(kMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kServerMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kServerPingMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kServerPingTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+}  // namespace postern::rpc
