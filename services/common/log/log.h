@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "services/common/base/strings.h"
 
 // Structured lines: `2026-11-22T03:24:58.123Z info edge queue_connected host=127.0.0.1 port=6380`. An event name in snake_case, then
 // key and value pairs. Never a message body, a number, a key or a password. Thread-safe.
@@ -36,7 +36,7 @@ namespace internal {
 inline void Append(std::string&) {}
 template <typename Value, typename... Rest>
 void Append(std::string& out, std::string_view key, const Value& value, const Rest&... rest) {
-  AppendField(out, key, absl::StrCat(value));
+  AppendField(out, key, StrCat(value));
   Append(out, rest...);
 }
 template <typename... Fields>
