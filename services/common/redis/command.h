@@ -7,8 +7,8 @@
 
 namespace postern::redis {
 
-// Appends one command in RESP to `wire`, binary-safe. A plain function on purpose: g++ 12 miscompiles initializer lists of views in
-// coroutines.
+// Appends one command in RESP to `wire`, binary-safe. A plain function on purpose: g++ 12
+// miscompiles initializer lists of views in coroutines.
 void AppendCommand(std::string& wire, std::span<const std::string_view> arguments);
 
 template <typename... Arguments>

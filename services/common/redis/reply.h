@@ -1,11 +1,11 @@
 #pragma once
 
+#include <hiredis/hiredis.h>
+
 #include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
-
-#include <hiredis/hiredis.h>
 
 #include "absl/status/status.h"
 
@@ -21,13 +21,16 @@ class Reply {
   bool IsArray() const { return raw_->type == REDIS_REPLY_ARRAY; }
   bool IsInteger() const { return raw_->type == REDIS_REPLY_INTEGER; }
   // The text of a string, status or error.
-  std::string_view text() const { return raw_->str ? std::string_view(raw_->str, raw_->len) : std::string_view(); }
+  std::string_view text() const {
+    return raw_->str ? std::string_view(raw_->str, raw_->len) : std::string_view();
+  }
   std::int64_t integer() const { return raw_->integer; }
   const redisReply& raw() const { return *raw_; }
 
-  // OK unless it is an error: NOGROUP and no such key are NotFound; NOSCRIPT is NotFound; OOM, MISCONF, BUSY, LOADING, READONLY,
-  // MASTERDOWN are Unavailable; NOAUTH, WRONGPASS and NOPERM are PermissionDenied; BUSYGROUP is AlreadyExists; the rest is
-  // Internal. The message begins with Redis's own error code.
+  // OK unless it is an error: NOGROUP, UNBLOCKED and no such key are NotFound; NOSCRIPT is
+  // NotFound; OOM, MISCONF, BUSY, LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN are
+  // Unavailable; NOAUTH, WRONGPASS and NOPERM are PermissionDenied; BUSYGROUP is AlreadyExists; the
+  // rest is Internal. The message begins with Redis's own error code.
   absl::Status ToStatus() const;
 
  private:
