@@ -69,12 +69,10 @@ class Registry {
  private:
   class HistogramFamily;
   class FunctionFamily;
-  class ProcessMetrics;
   prometheus::Registry registry_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<HistogramFamily>> histograms_;
   std::map<std::string, std::shared_ptr<FunctionFamily>> functions_;
-  std::shared_ptr<ProcessMetrics> process_;
 };
 
 }  // namespace postern::metrics
