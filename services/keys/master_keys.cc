@@ -1,0 +1,42 @@
+#include "services/keys/master_keys.h"
+
+#include <openssl/crypto.h>
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "services/common/base/strings.h"
+#include "services/common/crypto/aead.h"
+
+namespace postern::keys {
+
+v1::WrappedDataKey MasterKeys::Wrap(const Uuid& data_key_id, const crypto::Secret& data_key) const {
+  const auto& [version, master_key] = *keys_.rbegin();
+  v1::WrappedDataKey wrapped;
+  wrapped.set_master_key_version(version);
+  auto aead = crypto::Aead::Create(master_key.view());
+  wrapped.set_ciphertext(aead->Seal(data_key.view(), data_key_id.bytes()));
+  return wrapped;
+}
+
+absl::StatusOr<crypto::Secret> MasterKeys::Unwrap(const Uuid& data_key_id,
+                                                  const v1::WrappedDataKey& wrapped) const {
+  const auto master_key = keys_.find(wrapped.master_key_version());
+  if (master_key == keys_.end()) {
+    return absl::UnavailableError(
+        StrCat("no master key of version ", wrapped.master_key_version()));
+  }
+  auto aead = crypto::Aead::Create(master_key->second.view());
+  if (!aead.ok()) return aead.status();
+  absl::StatusOr<std::string> opened = aead->Open(wrapped.ciphertext(), data_key_id.bytes());
+  if (!opened.ok() || opened->size() != crypto::kAeadKeySize) {
+    return absl::UnavailableError(StrCat("data key ", data_key_id.ToString(),
+                                         " does not open with master key version ",
+                                         wrapped.master_key_version()));
+  }
+  crypto::Secret key(*opened);
+  OPENSSL_cleanse(opened->data(), opened->size());
+  return key;
+}
+
+}  // namespace postern::keys
