@@ -1,0 +1,168 @@
+"""Starting, watching and stopping programs by their process id."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Callable
+
+# A child with a death signal is killed when the *thread* that started it ends, so one thread starts them all; it ends with
+# the interpreter.
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+# Below the range that the kernel takes ports for outgoing connections from.
+_PORTS = range(20000, 32000)
+
+
+class ProcessError(Exception):
+    """What went wrong with a program, for people, with the end of its log."""
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on now."""
+    for _ in range(200):
+        port = random.choice(_PORTS)
+        if port_is_free(port):
+            return port
+    raise ProcessError("found no free port on 127.0.0.1")
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a program could listen on this port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Returns once `condition` holds; ProcessError naming `what` when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise ProcessError(f"waited {seconds:g} s for {what}, in vain")
+        time.sleep(0.02)
+
+
+def _started_at(pid: int) -> int | None:
+    """When the process began, in clock ticks since boot: with the pid it names one process for ever. None: there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+class Process:
+    """One program in a process group of its own, its output appended to a log file.
+
+    `guard`: it is killed when this Python process ends, however that ends.
+    """
+
+    def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None,
+                 guard: bool = True):
+        self.name = name
+        self.command = [str(word) for word in command]
+        self.log = Path(log)
+        self.env = env or {}
+        self.guard = guard
+        self.pid: int | None = None
+        self.started: int | None = None
+        self.exit_code: int | None = None
+        self._child: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        """Starts it; ProcessError if it runs."""
+        if self.running():
+            raise ProcessError(f"{self.name} runs already (pid {self.pid})")
+        command = self.command
+        if self.guard:
+            command = ["setpriv", "--pdeathsig", "KILL", *command]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._child = _spawner.submit(
+                subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, env=os.environ | self.env, start_new_session=True).result()
+        self.pid = self._child.pid
+        self.started = _started_at(self.pid)
+        self.exit_code = None
+
+    def attach(self, pid: int, started: int) -> None:
+        """Takes over a process that another Python process started."""
+        self.pid, self.started, self.exit_code = pid, started, None
+
+    def running(self) -> bool:
+        """Whether it runs (or is stopped by a signal). Sets `exit_code` when a child has ended: -N for signal N."""
+        if self.pid is None:
+            return False
+        if self._child is not None:
+            self.exit_code = self._child.poll()
+            return self.exit_code is None
+        return self.started is not None and _started_at(self.pid) == self.started
+
+    def send(self, number: int) -> None:
+        """Sends a signal, if it runs."""
+        if self.running():
+            os.kill(self.pid, number)
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.send(signal.SIGCONT)
+
+    def wait_exit(self, seconds: float) -> int | None:
+        """Waits for its end; gives its exit code (None when it is not our child)."""
+        wait_until(lambda: not self.running(), seconds, f"the end of {self.name}")
+        return self.exit_code
+
+    def kill(self) -> None:
+        """SIGKILL, and waits until it is gone."""
+        self.send(signal.SIGKILL)
+        self.wait_exit(10)
+
+    def stop(self, seconds: float = 20) -> int | None:
+        """SIGTERM; gives its exit code. ProcessError if it had to be killed after `seconds`."""
+        self.send(signal.SIGTERM)
+        self.resume()
+        try:
+            return self.wait_exit(seconds)
+        except ProcessError as error:
+            self.kill()
+            raise ProcessError(f"{self.name} did not stop within {seconds:g} s of SIGTERM and was killed"
+                               f"{self.tail()}") from error
+
+    def wait_ready(self, ready: Callable[[], bool], seconds: float = 20) -> None:
+        """Returns once `ready` holds; ProcessError with the end of the log when it does not, or when the program ends."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if not self.running():
+                raise ProcessError(f"{self.name} ended while it started (exit code {self.exit_code}){self.tail()}")
+            if time.monotonic() > deadline:
+                raise ProcessError(f"{self.name} was not ready after {seconds:g} s{self.tail()}")
+            time.sleep(0.02)
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its log, as a paragraph to append to an error."""
+        try:
+            text = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+        except OSError:
+            text = []
+        return "".join(f"\n  | {line}" for line in [f"end of {self.log}:", *text])
+
+    def resources(self) -> dict[str, float]:
+        """CPU seconds (user and system) and resident MB of the running process."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = stat.rpartition(")")[2].split()
+        cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return {"cpu_s": cpu, "rss_mb": int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6}
