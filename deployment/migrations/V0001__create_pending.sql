@@ -1,0 +1,26 @@
+-- Messages that are not delivered: queued, retrying and dead ones. Small in good times. See docs/adr/0003-two-tables.md.
+CREATE TABLE pending (
+  id BINARY(16) NOT NULL COMMENT 'UUIDv7',
+  client_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  domain VARCHAR(253) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  client_ref VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,
+  number_hash BINARY(32) NULL COMMENT 'HMAC-SHA-256 under the index key',
+  number_masked VARCHAR(20) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+  state TINYINT NOT NULL COMMENT '1 queued, 2 retrying, 4 dead',
+  epoch INT NOT NULL DEFAULT 1 COMMENT 'Grows by one with each re-drive',
+  attempts INT NOT NULL DEFAULT 0 COMMENT 'Failed ones of this epoch',
+  reason VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+  last_attempt_at_us BIGINT NOT NULL DEFAULT 0,
+  next_attempt_at_us BIGINT NOT NULL DEFAULT 0,
+  accepted_at_us BIGINT NOT NULL,
+  durable_at_us BIGINT NOT NULL DEFAULT 0,
+  registered_at_us BIGINT NOT NULL,
+  shard TINYINT NOT NULL COMMENT 'Where it lies in the queue',
+  entry_id VARCHAR(41) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
+  envelope MEDIUMBLOB NOT NULL COMMENT 'postern.v1.Envelope, ciphertext inside; the raw entry when it was none',
+  PRIMARY KEY (id),
+  KEY client (client_id),
+  KEY number (number_hash),
+  KEY ref (client_ref),
+  KEY state (state, registered_at_us)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin

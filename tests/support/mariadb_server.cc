@@ -1,0 +1,248 @@
+#include "tests/support/mariadb_server.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "services/common/base/strings.h"
+#include "services/common/db/migrations.h"
+
+namespace postern::test {
+namespace {
+
+constexpr int kStartAttempts = 5;
+constexpr std::chrono::seconds kStartLimit{30};
+constexpr std::chrono::milliseconds kPollInterval{10};
+// Tests run in the project's folder.
+constexpr char kMigrationsFolder[] = "deployment/migrations";
+
+// Run by the server at each start. Backslashes keep the underscore from standing for any character.
+constexpr char kAccounts[] =
+    "CREATE USER IF NOT EXISTS postern_server@'%' IDENTIFIED BY 'postern_server-password';\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON `postern\\_%`.* TO postern_server@'%';\n"
+    "CREATE USER IF NOT EXISTS postern_migrator@'%' IDENTIFIED BY 'postern_migrator-password';\n"
+    "GRANT ALL PRIVILEGES ON `postern\\_%`.* TO postern_migrator@'%';\n";
+
+std::uint16_t FreePort() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const raw = reinterpret_cast<sockaddr*>(&address);
+  const bool ok = ::bind(fd, raw, size) == 0 && ::getsockname(fd, raw, &size) == 0;
+  ::close(fd);
+  return ok ? ntohs(address.sin_port) : std::uint16_t{0};
+}
+
+std::string ReadText(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Starts a program with its output in `log`. It does not outlive a test that crashes.
+pid_t Spawn(std::vector<std::string> arguments, const std::string& log) {
+  std::vector<char*> raw;
+  for (std::string& argument : arguments) raw.push_back(argument.data());
+  raw.push_back(nullptr);
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ::dup2(fd, STDOUT_FILENO);
+  ::dup2(fd, STDERR_FILENO);
+  ::execvp(raw[0], raw.data());
+  ::_exit(127);
+}
+
+}  // namespace
+
+MariaDbServer::MariaDbServer(std::string folder, tls::Files files,
+                             std::vector<std::string> arguments, Tls tls)
+    : folder_(std::move(folder)),
+      files_(std::move(files)),
+      arguments_(std::move(arguments)),
+      tls_(tls) {}
+
+absl::StatusOr<std::unique_ptr<MariaDbServer>> MariaDbServer::Start(
+    const tls::Files& files, std::vector<std::string> arguments, Tls tls) {
+  std::string folder = (std::filesystem::temp_directory_path() / "postern-mariadb-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr) return absl::InternalError("mkdtemp failed");
+  std::unique_ptr<MariaDbServer> server(
+      new MariaDbServer(folder, files, std::move(arguments), tls));
+  absl::Status status = server->Install();
+  if (status.ok()) status = server->StartOnFreePort();
+  if (!status.ok()) return status;
+  return server;
+}
+
+MariaDbServer::~MariaDbServer() {
+  Kill();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+absl::Status MariaDbServer::Install() {
+  std::ofstream(folder_ + "/accounts.sql") << kAccounts;
+  const pid_t pid = Spawn(
+      {"mariadb-install-db", "--no-defaults", StrCat("--datadir=", folder_, "/data"),
+       "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"},
+      folder_ + "/install.log");
+  int result = -1;
+  if (pid < 0 || ::waitpid(pid, &result, 0) != pid || result != 0) {
+    return absl::InternalError(
+        StrCat("mariadb-install-db failed: ", ReadText(folder_ + "/install.log")));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MariaDbServer::StartOnFreePort() {
+  absl::Status status;
+  // Another process may take the port between the choice and the bind.
+  for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
+    port_ = FreePort();
+    status = Launch();
+    if (status.ok()) return status;
+  }
+  return status;
+}
+
+std::vector<std::string> MariaDbServer::Arguments() const {
+  std::vector<std::string> arguments{
+      "mariadbd",
+      "--no-defaults",
+      StrCat("--datadir=", folder_, "/data"),
+      StrCat("--socket=", folder_, "/socket"),
+      StrCat("--pid-file=", folder_, "/pid"),
+      StrCat("--port=", port_),
+      StrCat("--init-file=", folder_, "/accounts.sql"),
+      "--bind-address=127.0.0.1",
+      "--skip-log-bin",
+      "--skip-name-resolve",
+      "--performance-schema=OFF",
+      "--innodb-flush-log-at-trx-commit=0",
+      "--innodb-buffer-pool-size=16M",
+      "--character-set-server=utf8mb4",
+      "--collation-server=utf8mb4_bin",
+  };
+  if (tls_ == Tls::kOn) {
+    arguments.push_back(StrCat("--ssl-cert=", files_.certificate));
+    arguments.push_back(StrCat("--ssl-key=", files_.key));
+    arguments.push_back(StrCat("--ssl-ca=", files_.trust));
+    arguments.push_back("--require-secure-transport=ON");
+  } else {
+    arguments.push_back("--skip-ssl");
+  }
+  arguments.insert(arguments.end(), arguments_.begin(), arguments_.end());
+  return arguments;
+}
+
+absl::Status MariaDbServer::Launch() {
+  std::ofstream(LogPath(), std::ios::trunc).close();
+  pid_ = Spawn(Arguments(), LogPath());
+  if (pid_ < 0) {
+    pid_ = 0;
+    return absl::InternalError("fork failed");
+  }
+  return WaitUntilReady();
+}
+
+absl::Status MariaDbServer::WaitUntilReady() {
+  const auto limit = std::chrono::steady_clock::now() + kStartLimit;
+  while (std::chrono::steady_clock::now() < limit) {
+    if (ReadText(LogPath()).find("ready for connections") != std::string::npos) {
+      return absl::OkStatus();
+    }
+    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+      pid_ = 0;
+      return absl::UnavailableError(StrCat("mariadbd ended: ", ReadText(LogPath())));
+    }
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  Kill();
+  return absl::DeadlineExceededError(StrCat("mariadbd does not get ready: ", ReadText(LogPath())));
+}
+
+absl::StatusOr<std::string> MariaDbServer::CreateSchema() {
+  absl::StatusOr<std::unique_ptr<db::Connection>> connection =
+      db::Connection::Open(SettingsFor("postern_migrator", ""));
+  if (!connection.ok()) return connection.status();
+  const std::string name = StrCat("postern_", ++schemas_);
+  const absl::Status status =
+      (*connection)->ExecuteScriptStatement(StrCat("CREATE DATABASE ", name));
+  if (!status.ok()) return status;
+  return name;
+}
+
+absl::StatusOr<std::string> MariaDbServer::CreateMigratedSchema() {
+  absl::StatusOr<std::string> schema = CreateSchema();
+  if (!schema.ok()) return schema;
+  const absl::StatusOr<std::vector<db::Migration>> migrations =
+      db::ReadMigrations(kMigrationsFolder);
+  if (!migrations.ok()) return migrations.status();
+  absl::StatusOr<std::unique_ptr<db::Connection>> connection =
+      db::Connection::Open(SettingsFor("postern_migrator", *schema));
+  if (!connection.ok()) return connection.status();
+  const absl::StatusOr<int> ran = db::Migrate(**connection, *migrations);
+  if (!ran.ok()) return ran.status();
+  return schema;
+}
+
+db::Settings MariaDbServer::SettingsFor(const std::string& user, const std::string& schema) const {
+  db::Settings settings;
+  settings.port = port_;
+  settings.user = user;
+  settings.password = user + "-password";
+  settings.schema = schema;
+  settings.ca_file = files_.trust;
+  return settings;
+}
+
+void MariaDbServer::End(int signal) {
+  if (pid_ == 0) return;
+  ::kill(pid_, signal);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = 0;
+}
+
+void MariaDbServer::Stop() { End(SIGTERM); }
+void MariaDbServer::Kill() { End(SIGKILL); }
+
+void MariaDbServer::Pause() {
+  if (pid_ != 0) ::kill(pid_, SIGSTOP);
+}
+
+void MariaDbServer::Continue() {
+  if (pid_ != 0) ::kill(pid_, SIGCONT);
+}
+
+absl::Status MariaDbServer::StartAgain() {
+  if (pid_ != 0) return absl::FailedPreconditionError("it runs");
+  absl::Status status;
+  for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
+    status = Launch();
+    if (status.ok()) return status;
+  }
+  return status;
+}
+
+}  // namespace postern::test
