@@ -75,7 +75,7 @@ class MariaDbServer:
             "port": self.port,
             "datadir": self.data,
             "socket": self.socket,
-            "pid_file": self.folder / "mariadb.pid",
+            "pid_file": self.folder / "server.pid",
             "ssl_cert": self._leaf.certificate,
             "ssl_key": self._leaf.key,
             "ssl_ca": self._trust,

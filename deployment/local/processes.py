@@ -1,5 +1,6 @@
 """Starting, watching and stopping programs by their process id."""
 
+import json
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 # Below the range that the kernel takes ports for outgoing connections from.
 _PORTS = range(20000, 32000)
+_given_ports: set[int] = set()
 
 
 class ProcessError(Exception):
@@ -23,10 +25,11 @@ class ProcessError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now."""
+    """A TCP port of the loopback interface that nobody listens on now, and that was not given before."""
     for _ in range(200):
         port = random.choice(_PORTS)
-        if port_is_free(port):
+        if port not in _given_ports and port_is_free(port):
+            _given_ports.add(port)
             return port
     raise ProcessError("found no free port on 127.0.0.1")
 
@@ -62,7 +65,8 @@ def _started_at(pid: int) -> int | None:
 
 
 class Process:
-    """One program in a process group of its own, its output appended to a log file.
+    """One program in a process group of its own, its output appended to a log file. A file beside the log, `<log>.pid`, says which
+    process it is while it runs, for `attached`.
 
     `guard`: it is killed when this Python process ends, however that ends.
     """
@@ -94,10 +98,19 @@ class Process:
         self.pid = self._child.pid
         self.started = _started_at(self.pid)
         self.exit_code = None
+        self._pid_file.write_text(json.dumps({"name": self.name, "pid": self.pid, "started": self.started}))
 
-    def attach(self, pid: int, started: int) -> None:
-        """Takes over a process that another Python process started."""
-        self.pid, self.started, self.exit_code = pid, started, None
+    @property
+    def _pid_file(self) -> Path:
+        return self.log.with_suffix(".pid")
+
+    @classmethod
+    def attached(cls, pid_file: Path) -> "Process":
+        """A process that another Python process started, running or not."""
+        record = json.loads(pid_file.read_text())
+        process = cls(record["name"], [], pid_file.with_suffix(".log"), guard=False)
+        process.pid, process.started = record["pid"], record["started"]
+        return process
 
     def running(self) -> bool:
         """Whether it runs (or is stopped by a signal). Sets `exit_code` when a child has ended: -N for signal N."""
@@ -124,6 +137,7 @@ class Process:
     def wait_exit(self, seconds: float) -> int | None:
         """Waits for its end; gives its exit code (None when it is not our child)."""
         wait_until(lambda: not self.running(), seconds, f"the end of {self.name}")
+        self._pid_file.unlink(missing_ok=True)
         return self.exit_code
 
     def kill(self) -> None:

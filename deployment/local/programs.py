@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from processes import Process
@@ -40,13 +41,7 @@ class Program:
 
     def ops(self, path: str) -> tuple[int, str]:
         """Status and body of a GET on its operations port; status 0 when nobody answers."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ops_port}{path}", timeout=2) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
+        return get(self.ops_port, path)
 
     def metric(self, name: str, labels: str = "") -> float:
         """The sum of a metric's samples whose label part contains `labels`; 0 when there is none."""
@@ -69,6 +64,17 @@ class Program:
         """Stops and starts it."""
         self.stop()
         self.start()
+
+
+def get(ops_port: int, path: str) -> tuple[int, str]:
+    """Status and body of a GET on an operations port; status 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{ops_port}{path}", timeout=2) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except (OSError, HTTPException):
+        return 0, ""
 
 
 def write_yaml(path: Path, config: dict) -> None:

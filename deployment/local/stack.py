@@ -42,7 +42,7 @@ class Stack:
     `overrides`: configuration keys by program kind or instance: {"worker": {"retry_interval_ms": 500}}.
     `redis_options`, `mariadb_options`: settings that replace those of deployment/config.
     `redis_env`: environment of Redis, such as LD_PRELOAD.
-    `ports`: fixed ports, by the names in PORTS; all others are free ones. Worker n uses worker_ops + n - 1 if that is fixed.
+    `ports`: fixed ports, by the names in PORTS; all others are free ones. Worker 1 uses worker_ops, worker n worker_ops + 9 + n.
     `guard`: everything is killed when this Python process ends, however that ends.
     """
 
@@ -242,7 +242,7 @@ class Stack:
     def _program(self, kind: str, name: str) -> Program:
         ops_port = self.ports[f"{kind}_ops"]
         if kind == "worker" and (index := self.worker_names.index(name)) > 0:
-            ops_port = ops_port + index if "worker_ops" in self._fixed_ports else free_port()
+            ops_port = ops_port + 10 + index if "worker_ops" in self._fixed_ports else free_port()
         program = Program(kind, name, self.folder / name, self.bin, ops_port, self.guard)
         config = {"name": name, "trust_domain": self.trust_domain, "ops.address": "127.0.0.1",
                   "ops.port": ops_port} | self._mesh(kind, name)
