@@ -14,18 +14,23 @@ namespace postern::keys {
 namespace {
 
 constexpr char kInsert[] =
-    "INSERT INTO data_keys (id, master_key_version, wrapped_key, created_at_us) VALUES (?,?,?,?) "
-    "ON DUPLICATE KEY UPDATE id = id";
-constexpr char kSelect[] = "SELECT master_key_version, wrapped_key FROM data_keys WHERE id = ?";
+    "INSERT INTO data_keys (id, master_key_version, wrapped, created_at_us, created_for) "
+    "VALUES (?,?,?,?,?) ON DUPLICATE KEY UPDATE id = id";
+constexpr char kSelect[] = "SELECT master_key_version, wrapped FROM data_keys WHERE id = ?";
 
 constexpr std::chrono::seconds kFindTimeout{2};
 // Far more than live edges have; when it is reached, memory starts again from the table.
 constexpr std::size_t kCacheMax = 10'000;
 constexpr char kUnusableHelp[] = "Messages whose data key was not usable when it was looked up.";
 
-absl::Status Insert(db::Connection& connection, const Uuid& id, const v1::WrappedDataKey& wrapped) {
+// Stands for the process that asked, when the key came with a message.
+constexpr std::string_view kAdopted = "adopted";
+
+absl::Status Insert(db::Connection& connection, const Uuid& id, const v1::WrappedDataKey& wrapped,
+                    std::string_view created_for) {
   const std::vector<db::Value> values = {id.bytes(), std::int64_t{wrapped.master_key_version()},
-                                         std::string_view(wrapped.ciphertext()), NowMicros()};
+                                         std::string_view(wrapped.ciphertext()), NowMicros(),
+                                         created_for};
   return connection.Execute(kInsert, values).status();
 }
 
@@ -53,20 +58,20 @@ DataKeyStore::DataKeyStore(MasterKeys master_keys, db::Executor& database,
                                "Data keys that came with a message and were not in the table.")),
       unusable_(metrics.Counter("postern_data_keys_unusable_total", kUnusableHelp)) {}
 
-bool DataKeyStore::TryCreate(Deadline deadline, OnCreated on_created) {
+bool DataKeyStore::TryCreate(std::string created_for, Deadline deadline, OnCreated on_created) {
   auto created = std::make_shared<NewDataKey>();
   created->id = Uuid::Random();
   created->key = crypto::Secret::Random(crypto::kAeadKeySize);
   created->wrapped = master_keys_.Wrap(created->id, created->key);
-  return database_.TrySubmit(
-      deadline, [this, created, on_created = std::move(on_created)](auto connection) {
-        absl::Status status = connection.status();
-        if (status.ok()) status = Insert(**connection, created->id, created->wrapped);
-        if (!status.ok()) return on_created(std::move(status));
-        created_.Increment();
-        Remember(created->id, std::make_shared<const crypto::Secret>(created->key.Clone()));
-        on_created(std::move(*created));
-      });
+  return database_.TrySubmit(deadline, [this, created, created_for = std::move(created_for),
+                                        on_created = std::move(on_created)](auto connection) {
+    absl::Status status = connection.status();
+    if (status.ok()) status = Insert(**connection, created->id, created->wrapped, created_for);
+    if (!status.ok()) return on_created(std::move(status));
+    created_.Increment();
+    Remember(created->id, std::make_shared<const crypto::Secret>(created->key.Clone()));
+    on_created(std::move(*created));
+  });
 }
 
 absl::StatusOr<std::shared_ptr<const crypto::Secret>> DataKeyStore::Find(
@@ -106,7 +111,7 @@ absl::StatusOr<crypto::Secret> DataKeyStore::Load(db::Connection& connection, co
   // Only what the master key vouches for enters the table.
   absl::StatusOr<crypto::Secret> key = master_keys_.Unwrap(id, carried);
   if (!key.ok()) return key;
-  if (absl::Status status = Insert(connection, id, carried); !status.ok()) return status;
+  if (absl::Status status = Insert(connection, id, carried, kAdopted); !status.ok()) return status;
   adopted_.Increment();
   return key;
 }

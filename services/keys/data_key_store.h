@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -34,8 +35,9 @@ class DataKeyStore {
   DataKeyStore(MasterKeys master_keys, db::Executor& database, metrics::Registry& metrics);
 
   // Makes a key and puts it into the table, then calls back on a database thread: once, when this
-  // answered true. False: the database queue is full.
-  [[nodiscard]] bool TryCreate(Deadline deadline, OnCreated on_created);
+  // answered true. False: the database queue is full. `created_for` names the process that asked,
+  // such as `edge/a`.
+  [[nodiscard]] bool TryCreate(std::string created_for, Deadline deadline, OnCreated on_created);
 
   // The key with this id. One that the table does not hold is taken over from `wrapped` (how it
   // travelled with a message) and put into the table. Blocks for at most a few seconds when the key

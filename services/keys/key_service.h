@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "postern/v1/key_service.grpc.pb.h"
 #include "services/keys/data_key_store.h"
@@ -17,8 +19,8 @@ struct DataKeyLimits {
 class KeyService final : public v1::KeyService::CallbackService {
  public:
   // `data_keys` must outlive the server that this service is registered with.
-  KeyService(DataKeyStore& data_keys, DataKeyLimits limits)
-      : data_keys_(data_keys), limits_(limits) {}
+  KeyService(DataKeyStore& data_keys, DataKeyLimits limits, std::string trust_domain)
+      : data_keys_(data_keys), limits_(limits), trust_domain_(std::move(trust_domain)) {}
 
   grpc::ServerUnaryReactor* CreateDataKey(grpc::CallbackServerContext* context,
                                           const v1::CreateDataKeyRequest* request,
@@ -27,6 +29,7 @@ class KeyService final : public v1::KeyService::CallbackService {
  private:
   DataKeyStore& data_keys_;
   const DataKeyLimits limits_;
+  const std::string trust_domain_;
 };
 
 }  // namespace postern::keys

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "services/common/base/strings.h"
 #include "services/common/rpc/status.h"
 
 namespace postern::rpc {
@@ -50,9 +51,8 @@ grpc::Status MethodTable::Check(std::string_view method, const tls::SpiffeId& pe
   const auto row = rows_.find(method);
   if (row == rows_.end()) return {grpc::StatusCode::UNIMPLEMENTED, "no such method"};
   if (row->second.contains(peer.role)) return grpc::Status::OK;
-  std::string reason = "role ";
-  reason.append(tls::RoleName(peer.role)).append(" may not call ").append(method);
-  return {grpc::StatusCode::PERMISSION_DENIED, reason};
+  return {grpc::StatusCode::PERMISSION_DENIED,
+          StrCat("role ", tls::RoleName(peer.role), " may not call ", method)};
 }
 
 std::vector<std::string> MethodTable::Methods() const {

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "postern/v1/client_service.pb.h"
+#include "services/clients/client_repository.h"
+#include "services/common/db/executor.h"
+#include "services/common/metrics/metrics.h"
+
+namespace postern::clients {
+
+// Told when the directory has changed. Called on the directory's thread; must not block.
+class DirectoryWatcher {
+ public:
+  virtual ~DirectoryWatcher() = default;
+  virtual void OnChanged() = 0;
+  // The directory stops: nothing more will come.
+  virtual void OnStopped() = 0;
+};
+
+// Where a watcher stands in the order of changes.
+struct DirectoryCursor {
+  std::int64_t generation = 0;  // 0: has seen nothing of this process.
+  std::int64_t revision = 0;    // Of the last client given.
+  std::string
+      client_id;  // The last client given at that revision; empty: the whole revision was given.
+  std::int64_t told_revision = -1;  // Of the directory, as last told.
+};
+
+// All clients in memory, kept up to date by a thread that reads the directory's revision twice a
+// second: other servers change it, too. Watchers take their steps from memory, each at its own
+// pace, so a slow one costs nothing but its cursor. Thread-safe, except Start and Stop.
+class ClientDirectory {
+ public:
+  // `database` must outlive this.
+  ClientDirectory(db::Executor& database, metrics::Registry& metrics);
+  ~ClientDirectory();
+  // Reads everything, then starts the thread. The database's error when it cannot be read.
+  absl::Status Start();
+  // Ends the thread and every watch. Idempotent.
+  void Stop();
+
+  // Looks for changes now rather than at the next turn.
+  void Nudge();
+
+  // Told of every change from now on, until Unwatch returns. False after Stop: not taken.
+  bool Watch(DirectoryWatcher& watcher);
+  void Unwatch(DirectoryWatcher& watcher);
+  // A cursor for somebody who has applied everything up to `revision`; 0 for nothing, and so is a
+  // revision that the directory has not reached (a database restored from a backup).
+  DirectoryCursor CursorAfter(std::int64_t revision) const;
+  // Fills `step` with what comes after the cursor and moves it. False when there is nothing; never
+  // at a cursor's first step.
+  bool NextStep(DirectoryCursor& cursor, v1::WatchClientsResponse& step) const;
+
+ private:
+  using Key = std::pair<std::int64_t, std::string>;  // Revision, client id.
+
+  void Run();
+  absl::Status Refresh();
+  absl::Status ReadChanges(db::Connection& connection);
+  void Apply(std::vector<DirectoryEntry> changes, std::int64_t revision, bool from_scratch);
+  void TellWatchers();
+
+  db::Executor& database_;
+  prometheus::Gauge& revision_gauge_;
+  prometheus::Gauge& clients_gauge_;
+  prometheus::Gauge& watchers_gauge_;
+
+  mutable std::mutex mutex_;  // The directory.
+  std::map<Key, v1::Client> by_revision_;
+  std::map<std::string, std::int64_t> revision_of_;
+  std::int64_t revision_ = 0;
+  std::int64_t generation_ = 0;
+
+  std::mutex watchers_mutex_;  // Taken before mutex_, never after.
+  std::set<DirectoryWatcher*> watchers_;
+  bool stopped_ = false;
+
+  std::mutex thread_mutex_;
+  std::condition_variable wake_;
+  bool nudged_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace postern::clients

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "postern/v1/client_service.pb.h"
+#include "services/clients/client_validation.h"
+#include "services/common/db/connection.h"
+
+// The tables `clients`, `client_certificates` and `directory_revision`. Each function blocks;
+// errors are those of db::Connection.
+namespace postern::clients {
+
+// A client and the revision of the directory at which it last changed.
+struct DirectoryEntry {
+  v1::Client client;
+  std::int64_t revision = 0;
+};
+
+// Registers a client in one transaction. AlreadyExists says whether the id or the fingerprint is
+// taken; Aborted: try again.
+absl::StatusOr<v1::Client> InsertClient(db::Connection& connection, const NewClient& client,
+                                        std::int64_t now_us);
+
+// At most `limit` clients whose id is greater than `after_id`, by id.
+absl::StatusOr<std::vector<v1::Client>> SelectClients(db::Connection& connection,
+                                                      const std::string& after_id,
+                                                      std::int64_t limit);
+
+// Grows with each change of a client; changes become visible in the order of their revisions.
+absl::StatusOr<std::int64_t> SelectRevision(db::Connection& connection);
+
+// At most `limit` clients that changed after (`after_revision`, `after_id`), by revision and id.
+absl::StatusOr<std::vector<DirectoryEntry>> SelectChanges(db::Connection& connection,
+                                                          std::int64_t after_revision,
+                                                          const std::string& after_id,
+                                                          std::int64_t limit);
+
+}  // namespace postern::clients

@@ -1,0 +1,120 @@
+#include "services/clients/client_service.h"
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "services/clients/client_repository.h"
+#include "services/clients/client_validation.h"
+#include "services/clients/client_watch.h"
+#include "services/common/base/strings.h"
+#include "services/common/log/log.h"
+#include "services/common/rpc/deadline.h"
+#include "services/common/rpc/status.h"
+
+namespace postern::clients {
+namespace {
+
+constexpr std::chrono::seconds kCallTimeout{10};
+constexpr int kPageDefault = 50;
+constexpr int kPageMax = 1000;
+// Two servers that register at the same moment may meet in a deadlock; one of them is told to try
+// again.
+constexpr int kInsertAttempts = 3;
+
+grpc::Status Busy() {
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too much work in hand; try again"};
+}
+
+// The id after which the page begins.
+absl::StatusOr<std::string> DecodePageToken(const std::string& token) {
+  std::string id;
+  if (!absl::WebSafeBase64Unescape(token, &id)) {
+    return absl::InvalidArgumentError("page_token: not a token of this service");
+  }
+  return id;
+}
+
+absl::Status FillPage(db::Connection& connection, const std::string& after_id, int page_size,
+                      v1::ListClientsResponse& response) {
+  // One more than asked for tells whether there is a next page.
+  auto clients = SelectClients(connection, after_id, page_size + 1);
+  if (!clients.ok()) return clients.status();
+  const bool more = clients->size() > static_cast<std::size_t>(page_size);
+  if (more) clients->pop_back();
+  for (v1::Client& client : *clients) *response.add_clients() = std::move(client);
+  if (more) {
+    response.set_next_page_token(
+        absl::WebSafeBase64Escape(response.clients().rbegin()->client_id()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Client> InsertWithRetry(db::Connection& connection, const NewClient& client) {
+  for (int attempt = 1;; ++attempt) {
+    auto inserted = InsertClient(connection, client, NowMicros());
+    if (inserted.ok() || inserted.status().code() != absl::StatusCode::kAborted ||
+        attempt == kInsertAttempts) {
+      return inserted;
+    }
+  }
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ClientService::CreateClient(grpc::CallbackServerContext* context,
+                                                      const v1::CreateClientRequest* request,
+                                                      v1::CreateClientResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto client = ValidateNewClient(*request);
+  if (!client.ok()) {
+    reactor->Finish(rpc::ToGrpc(client.status()));
+    return reactor;
+  }
+  auto work = [this, reactor, response, client = *std::move(client)](auto connection) {
+    if (!connection.ok()) return reactor->Finish(rpc::ToGrpc(connection.status()));
+    auto inserted = InsertWithRetry(**connection, client);
+    if (!inserted.ok()) return reactor->Finish(rpc::ToGrpc(inserted.status()));
+    log::Info("client_created", "client_id", client.client_id, "domain", client.domain);
+    directory_.Nudge();
+    *response->mutable_client() = *std::move(inserted);
+    reactor->Finish(grpc::Status::OK);
+  };
+  if (!database_.TrySubmit(rpc::CallDeadline(*context, kCallTimeout), std::move(work))) {
+    reactor->Finish(Busy());
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ClientService::ListClients(grpc::CallbackServerContext* context,
+                                                     const v1::ListClientsRequest* request,
+                                                     v1::ListClientsResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto after_id = DecodePageToken(request->page_token());
+  if (after_id.ok() && request->page_size() < 0) {
+    after_id = absl::InvalidArgumentError("page_size: negative");
+  }
+  if (!after_id.ok()) {
+    reactor->Finish(rpc::ToGrpc(after_id.status()));
+    return reactor;
+  }
+  const int page_size =
+      request->page_size() == 0 ? kPageDefault : std::min(request->page_size(), kPageMax);
+  auto work = [reactor, response, page_size, after_id = *std::move(after_id)](auto connection) {
+    absl::Status status = connection.status();
+    if (status.ok()) status = FillPage(**connection, after_id, page_size, *response);
+    reactor->Finish(rpc::ToGrpc(status));
+  };
+  if (!database_.TrySubmit(rpc::CallDeadline(*context, kCallTimeout), std::move(work))) {
+    reactor->Finish(Busy());
+  }
+  return reactor;
+}
+
+grpc::ServerWriteReactor<v1::WatchClientsResponse>* ClientService::WatchClients(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchClientsRequest* request) {
+  return StartClientWatch(directory_, request->after_revision());
+}
+
+}  // namespace postern::clients

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "postern/v1/client_service.pb.h"
+
+namespace postern::clients {
+
+// A client as it is to be registered: every field valid and in its normal form.
+struct NewClient {
+  std::string client_id;
+  std::string domain;              // Lower case.
+  std::string certificate_sha256;  // 64 lower-case hexadecimal digits.
+};
+
+// InvalidArgument names every field that is wrong, as `client_id: …; domain: …`.
+absl::StatusOr<NewClient> ValidateNewClient(const v1::CreateClientRequest& request);
+
+}  // namespace postern::clients
