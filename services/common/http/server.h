@@ -68,6 +68,8 @@ class Server {
   // Second phase: waits until no connection is left or `limit` has passed, then cuts what is left. Called from a thread that is no
   // lane's. True when nothing had to be cut.
   bool AwaitIdle(std::chrono::milliseconds limit);
+  // Asks the peer check again about every open connection and cuts those that it refuses now: after a revocation. Thread-safe.
+  void RecheckPeers();
   std::size_t connections() const;
 
  private:

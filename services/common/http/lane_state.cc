@@ -1,0 +1,162 @@
+#include "services/common/http/lane_state.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+
+#include "services/common/http/session.h"
+#include "services/common/log/log.h"
+
+namespace postern::http {
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds kSweepInterval{250};
+// After an accept that failed (out of file descriptors, mostly) or while the lane is full.
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+// A coroutine of a lane ended; with an exception it is a fault of ours, and costs only this
+// connection.
+void OnCoroutineEnd(std::exception_ptr error) {
+  static log::RateLimit limit;
+  if (error == nullptr || !limit.Allow()) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& exception) {
+    log::Error("http_connection_failed", "error", exception.what());
+  } catch (...) {
+    log::Error("http_connection_failed", "error", "unknown exception");
+  }
+}
+
+asio::awaitable<void> RunSession(std::shared_ptr<LaneState> lane, Socket socket) {
+  Session session(std::move(lane), std::move(socket));
+  co_await session.Run();
+}
+
+}  // namespace
+
+void OpenCount::AddConnection() {
+  std::lock_guard lock(mutex_);
+  ++connections_;
+}
+
+void OpenCount::RemoveConnection() {
+  std::lock_guard lock(mutex_);
+  if (--connections_ == 0) none_.notify_all();
+}
+
+void OpenCount::AddAcceptor() {
+  std::lock_guard lock(mutex_);
+  ++acceptors_;
+}
+
+void OpenCount::RemoveAcceptor() {
+  std::lock_guard lock(mutex_);
+  if (--acceptors_ == 0) none_.notify_all();
+}
+
+std::size_t OpenCount::connections() const {
+  std::lock_guard lock(mutex_);
+  return connections_;
+}
+
+bool OpenCount::AwaitNone(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  return none_.wait_for(lock, limit, [this] { return connections_ == 0 && acceptors_ == 0; });
+}
+
+LaneState::LaneState(std::shared_ptr<Shared> server, Lane lane)
+    : shared_(std::move(server)), lane_(lane), pause_(*lane.io), sweep_(*lane.io) {}
+
+void LaneState::Start(Acceptor acceptor) {
+  acceptor_ = std::make_unique<Acceptor>(std::move(acceptor));
+  shared_->open.AddAcceptor();
+  asio::co_spawn(*lane_.io, AcceptLoop(), OnCoroutineEnd);
+  asio::co_spawn(*lane_.io, SweepLoop(), OnCoroutineEnd);
+}
+
+asio::awaitable<void> LaneState::AcceptLoop() {
+  const auto self = shared_from_this();
+  while (acceptor_->is_open()) {
+    if (sessions_.size() >= shared_->limits.connections) {
+      shared_->metrics.accept_pauses_limit.Increment();
+      co_await Pause(kAcceptPause);
+      continue;
+    }
+    auto [ec, socket] = co_await acceptor_->async_accept(kTuple);
+    if (ec == asio::error::operation_aborted) break;
+    if (ec) {
+      shared_->metrics.accept_pauses_error.Increment();
+      static log::RateLimit limit;
+      if (limit.Allow()) log::Warn("http_accept_failed", "error", ec.message());
+      co_await Pause(kAcceptPause);
+      continue;
+    }
+    asio::co_spawn(*lane_.io, RunSession(self, std::move(socket)), OnCoroutineEnd);
+  }
+  shared_->open.RemoveAcceptor();
+}
+
+asio::awaitable<void> LaneState::Pause(std::chrono::milliseconds time) {
+  pause_.expires_after(time);
+  co_await pause_.async_wait(kTuple);
+}
+
+asio::awaitable<void> LaneState::SweepLoop() {
+  const auto self = shared_from_this();
+  while (!draining_ || !sessions_.empty()) {
+    sweep_.expires_after(kSweepInterval);
+    co_await sweep_.async_wait(kTuple);
+    coarse_now_ = Clock::now();
+    for (Session* session : sessions_) session->Sweep(coarse_now_);
+  }
+}
+
+std::list<Session*>::iterator LaneState::Register(Session* session) {
+  shared_->open.AddConnection();
+  shared_->metrics.connections.Increment();
+  return sessions_.insert(sessions_.end(), session);
+}
+
+void LaneState::Unregister(std::list<Session*>::iterator place) {
+  sessions_.erase(place);
+  shared_->metrics.connections.Decrement();
+  shared_->open.RemoveConnection();
+  WakeSweeperWhenDone();
+}
+
+void LaneState::WakeSweeperWhenDone() {
+  if (draining_ && sessions_.empty()) sweep_.cancel();
+}
+
+void LaneState::Drain() {
+  if (std::exchange(draining_, true)) return;
+  boost::system::error_code ignored;
+  if (acceptor_ != nullptr) acceptor_->close(ignored);
+  pause_.cancel();
+  for (Session* session : sessions_) session->Drain();
+  WakeSweeperWhenDone();
+}
+
+void LaneState::PostDrain() {
+  asio::post(*lane_.io, [self = shared_from_this()] { self->Drain(); });
+}
+
+void LaneState::PostCut() {
+  asio::post(*lane_.io, [self = shared_from_this()] {
+    for (Session* session : self->sessions_) session->Cut();
+  });
+}
+
+void LaneState::PostRecheckPeers() {
+  asio::post(*lane_.io, [self = shared_from_this()] {
+    for (Session* session : self->sessions_) session->RecheckPeer();
+  });
+}
+
+}  // namespace postern::http

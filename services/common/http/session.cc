@@ -1,0 +1,267 @@
+#include "services/common/http/session.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <exception>
+#include <string>
+#include <typeinfo>
+#include <utility>
+
+#include "services/common/base/strings.h"
+#include "services/common/base/time.h"
+#include "services/common/log/log.h"
+
+namespace postern::http {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t kInputKeep = 4 * 1024;
+constexpr std::size_t kDiscardMax = 1024 * 1024;
+constexpr std::chrono::milliseconds kCloseLimit{2000};
+constexpr std::chrono::milliseconds kNoLimit = std::chrono::hours(24 * 365);
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr Refusal kTimedOut{408, "timeout", "The request did not arrive in time."};
+
+const char* RejectionReason(const SSL* ssl) {
+  switch (SSL_get_verify_result(ssl)) {
+    case X509_V_OK:
+      return ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
+                 ? "missing"
+                 : nullptr;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return "expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return "not_yet_valid";
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+      return "unknown_ca";
+    default:
+      return "invalid";
+  }
+}
+
+void LogRejected(std::string_view reason, std::string_view who) {
+  static log::RateLimit limit;
+  std::int64_t suppressed = 0;
+  if (!limit.Allow(&suppressed)) return;
+  log::Warn("peer_rejected", "reason", reason, "peer", who, "suppressed", suppressed);
+}
+
+// Only the type: the text of an exception may quote what it choked on.
+void LogHandlerFailure(const char* type) {
+  static log::RateLimit limit;
+  if (limit.Allow()) log::Error("http_handler_failed", "exception", type);
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<LaneState> lane, Socket socket)
+    : lane_(std::move(lane)),
+      transport_(std::move(socket),
+                 lane_->shared().tls == nullptr ? nullptr : lane_->shared().tls->native_handle(),
+                 lane_->scratch()),
+      in_(lane_->shared().limits.header_bytes + Scratch::kReceiveBytes + Scratch::kRecordBytes),
+      place_(lane_->Register(this)) {}
+
+Session::~Session() { lane_->Unregister(place_); }
+
+void Session::Enter(Phase phase, std::chrono::milliseconds limit) {
+  phase_ = phase;
+  deadline_ = lane_->DeadlineIn(limit);
+}
+
+void Session::Sweep(LaneState::Clock::time_point now) {
+  if (now < deadline_) return;
+  timed_out_ = true;
+  deadline_ = now + kCloseLimit;
+  transport_.CancelWaits();
+}
+
+void Session::Drain() {
+  if (phase_ == Phase::kIdle) transport_.CancelWaits();
+}
+
+void Session::Cut() {
+  cut_ = true;
+  transport_.Close();
+}
+
+void Session::RecheckPeer() {
+  if (peer_ != nullptr && !PeerMaySpeak()) Cut();
+}
+
+asio::awaitable<void> Session::Run() {
+  const Limits& limits = lane_->shared().limits;
+  if (transport_.ssl() != nullptr) {
+    const bool admitted = co_await Handshake();
+    if (!admitted) co_return;
+  }
+  for (;;) {
+    Enter(Phase::kIdle, limits.idle_timeout);
+    RequestParser parser(limits.header_bytes, limits.body_bytes);
+    const Read read = co_await ReadRequest(parser);
+    if (read == Read::kGone) break;
+    if (read == Read::kRefused) {
+      Refusal refusal = timed_out_ ? kTimedOut : parser.refusal();
+      timed_out_ = false;
+      co_await Refuse(refusal, parser.head());
+      co_return;
+    }
+    if (in_.size() == 0 && in_.capacity() > kInputKeep) in_.shrink_to_fit();
+    Enter(Phase::kHandling, kNoLimit);
+    Response response = co_await Handle(std::move(parser.request()));
+    AnswerOptions options;
+    options.head = parser.head();
+    options.close = response.close || !parser.keep_alive() || lane_->draining();
+    const bool sent = co_await Answer(std::move(response), options);
+    if (!sent || cut_) co_return;
+    if (options.close) break;
+  }
+  transport_.ShutdownSend();
+}
+
+asio::awaitable<bool> Session::Handshake() {
+  ServerMetrics& metrics = lane_->shared().metrics;
+  Enter(Phase::kHandshake, lane_->shared().limits.handshake_timeout);
+  const auto begin = LaneState::Clock::now();
+  const bool done = co_await transport_.Handshake(in_);
+  const std::chrono::duration<double> took = LaneState::Clock::now() - begin;
+  if (!done) {
+    metrics.CountHandshake("", took.count());
+    if (const char* reason = RejectionReason(transport_.ssl()); reason != nullptr) {
+      metrics.CountCertificateRejected(reason);
+      LogRejected(reason, "");
+    }
+    co_await CloseAfterFailure();
+    co_return false;
+  }
+  metrics.CountHandshake(SSL_get_version(transport_.ssl()), took.count());
+  if (!ReadPeer() || !PeerMaySpeak()) {
+    co_await CloseAfterFailure();
+    co_return false;
+  }
+  co_return true;
+}
+
+bool Session::ReadPeer() {
+  absl::StatusOr<tls::PeerCertificate> peer =
+      tls::ReadPeerCertificate(SSL_get0_peer_certificate(transport_.ssl()));
+  if (!peer.ok()) {
+    lane_->shared().metrics.CountCertificateRejected("identity");
+    LogRejected(ToStd(peer.status().message()), "");
+    return false;
+  }
+  peer_ = std::make_shared<const tls::PeerCertificate>(*std::move(peer));
+  return true;
+}
+
+bool Session::PeerMaySpeak() {
+  if (lane_->shared().peer_check == nullptr) return true;
+  const absl::Status verdict = lane_->shared().peer_check(*peer_);
+  if (verdict.ok()) return true;
+  lane_->shared().metrics.CountCertificateRejected("not_admitted");
+  LogRejected(ToStd(verdict.message()), peer_->id.ToString());
+  return false;
+}
+
+asio::awaitable<Session::Read> Session::ReadRequest(RequestParser& parser) {
+  const Limits& limits = lane_->shared().limits;
+  for (;;) {
+    if (in_.size() > 0) {
+      if (phase_ == Phase::kIdle) Enter(Phase::kHeader, limits.header_timeout);
+      const RequestParser::State state = parser.Feed(in_);
+      if (state == RequestParser::State::kComplete) co_return Read::kRequest;
+      if (state == RequestParser::State::kRefused) co_return Read::kRefused;
+      if (phase_ == Phase::kHeader && parser.header_done()) {
+        Enter(Phase::kBody, limits.body_timeout);
+        // Nobody waits for the word to go on once the body has begun to arrive.
+        if (parser.TakeExpectContinue() && parser.request().body.empty()) {
+          const bool sent = co_await SendText(kContinue);
+          if (!sent) co_return Read::kGone;
+        }
+      }
+    }
+    const bool more = co_await Receive();
+    if (more) continue;
+    co_return timed_out_ && !cut_ && phase_ != Phase::kIdle ? Read::kRefused : Read::kGone;
+  }
+}
+
+asio::awaitable<bool> Session::Receive() {
+  for (;;) {
+    // While draining, a request that is here already is still answered, and nobody waits for
+    // another.
+    const bool last_look = lane_->draining() && phase_ == Phase::kIdle;
+    if (!last_look) co_await transport_.WaitReadable();
+    if (cut_ || timed_out_) co_return false;
+    switch (transport_.ReadSome(in_)) {
+      case Transport::Read::kData:
+        co_return true;
+      case Transport::Read::kClosed:
+        co_return false;
+      case Transport::Read::kWouldBlock:
+        if (last_look) co_return false;
+        break;
+    }
+  }
+}
+
+asio::awaitable<Response> Session::Handle(Request request) {
+  request.peer = peer_;
+  request.received_at_us = NowMicros();
+  const char* failure = nullptr;
+  try {
+    co_return co_await lane_->handler().Handle(std::move(request));
+  } catch (const std::exception& exception) {
+    failure = typeid(exception).name();
+  } catch (...) {
+    failure = "unknown";
+  }
+  LogHandlerFailure(failure);
+  lane_->shared().metrics.CountRefused("handler_failed");
+  Response response = lane_->handler().Refuse(500, "The server failed to handle the request.");
+  response.close = true;
+  co_return response;
+}
+
+asio::awaitable<bool> Session::Answer(Response response, AnswerOptions options) {
+  Enter(Phase::kWriting, lane_->shared().limits.write_timeout);
+  std::string& text = lane_->scratch().answer;
+  const std::string& date = lane_->date().At(NowMicros());
+  if (!FormatAnswer(response, options, date, text)) {
+    LogHandlerFailure("line break in a response field");
+    Response plain;
+    plain.status = 500;
+    (void)FormatAnswer(plain, options, date, text);
+  }
+  if (transport_.Send(text)) co_return true;
+  co_return co_await transport_.Flush();
+}
+
+asio::awaitable<bool> Session::SendText(std::string_view text) {
+  if (transport_.Send(text)) co_return true;
+  co_return co_await transport_.Flush();
+}
+
+asio::awaitable<void> Session::Refuse(Refusal refusal, bool head) {
+  lane_->shared().metrics.CountRefused(refusal.reason);
+  Response response = lane_->handler().Refuse(refusal.status, refusal.detail);
+  AnswerOptions options;
+  options.close = true;
+  options.head = head;
+  const bool sent = co_await Answer(std::move(response), options);
+  if (sent && !cut_) co_await CloseAfterFailure();
+}
+
+asio::awaitable<void> Session::CloseAfterFailure() {
+  Enter(Phase::kClosing, kCloseLimit);
+  transport_.ShutdownSend();
+  co_await transport_.Discard(kDiscardMax);
+}
+
+}  // namespace postern::http

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <chrono>
+#include <list>
+#include <memory>
+#include <string_view>
+
+#include "services/common/http/lane_state.h"
+#include "services/common/http/request_parser.h"
+#include "services/common/http/transport.h"
+
+namespace postern::http {
+
+// One connection: handshake, identity, then requests one after the other. It is in its lane's list
+// as long as it lives. All calls on the lane's thread; Run suspends, the others come in while it
+// does.
+class Session {
+ public:
+  Session(std::shared_ptr<LaneState> lane, Socket socket);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  boost::asio::awaitable<void> Run();
+
+  // Ends what has passed its deadline.
+  void Sweep(LaneState::Clock::time_point now);
+  // Ends the wait for a next request. A request that has begun is answered first.
+  void Drain();
+  // Closes the connection, whatever it does.
+  void Cut();
+  // Cuts the connection if its peer may not speak any more.
+  void RecheckPeer();
+
+ private:
+  enum class Phase { kHandshake, kIdle, kHeader, kBody, kHandling, kWriting, kClosing };
+  enum class Read { kRequest, kRefused, kGone };
+
+  void Enter(Phase phase, std::chrono::milliseconds limit);
+  boost::asio::awaitable<bool> Handshake();
+  bool ReadPeer();
+  bool PeerMaySpeak();
+  boost::asio::awaitable<Read> ReadRequest(RequestParser& parser);
+  // Waits for bytes and takes them. False when nothing more will be read: the peer went, or the
+  // time is up, or we drain.
+  boost::asio::awaitable<bool> Receive();
+  boost::asio::awaitable<Response> Handle(Request request);
+  // False when the connection is broken.
+  boost::asio::awaitable<bool> Answer(Response response, AnswerOptions options);
+  boost::asio::awaitable<void> Refuse(Refusal refusal, bool head);
+  boost::asio::awaitable<void> CloseAfterFailure();
+  boost::asio::awaitable<bool> SendText(std::string_view text);
+
+  const std::shared_ptr<LaneState> lane_;
+  Transport transport_;
+  boost::beast::flat_buffer in_;
+  std::shared_ptr<const tls::PeerCertificate> peer_;
+  Phase phase_ = Phase::kHandshake;
+  LaneState::Clock::time_point deadline_;
+  bool timed_out_ = false;
+  bool cut_ = false;
+  std::list<Session*>::iterator place_;
+};
+
+}  // namespace postern::http

@@ -1,0 +1,241 @@
+#include "services/common/http/transport.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace postern::http {
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+
+// Above it, a shared buffer is given back after use.
+constexpr std::size_t kScratchKeep = 256 * 1024;
+
+void Append(boost::beast::flat_buffer& in, const char* data, std::size_t size) {
+  const auto room = in.prepare(size);
+  std::memcpy(room.data(), data, size);
+  in.commit(size);
+}
+
+}  // namespace
+
+void Transport::SslDeleter::operator()(SSL* ssl) const { SSL_free(ssl); }
+
+Transport::Transport(Socket socket, SSL_CTX* tls, Scratch& scratch)
+    : socket_(std::move(socket)), scratch_(scratch) {
+  if (tls == nullptr) return;
+  ssl_.reset(SSL_new(tls));
+  BIO* bio = BIO_new(BioMethod());
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_accept_state(ssl_.get());
+}
+
+Transport::~Transport() = default;
+
+int Transport::BioRead(BIO* bio, char* out, int size) {
+  auto* self = static_cast<Transport*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (self->feed_.empty()) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const std::size_t taken = std::min(self->feed_.size(), static_cast<std::size_t>(size));
+  std::memcpy(out, self->feed_.data(), taken);
+  self->feed_.remove_prefix(taken);
+  return static_cast<int>(taken);
+}
+
+int Transport::BioWrite(BIO* bio, const char* data, int size) {
+  BIO_clear_retry_flags(bio);
+  static_cast<Transport*>(BIO_get_data(bio))
+      ->scratch_.sealed.append(data, static_cast<std::size_t>(size));
+  return size;
+}
+
+long Transport::BioControl(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+const BIO_METHOD* Transport::BioMethod() {
+  static const BIO_METHOD* const method = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "postern");
+    BIO_meth_set_read(made, BioRead);
+    BIO_meth_set_write(made, BioWrite);
+    BIO_meth_set_ctrl(made, BioControl);
+    return made;
+  }();
+  return method;
+}
+
+asio::awaitable<bool> Transport::Handshake(boost::beast::flat_buffer& in) {
+  for (;;) {
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_.get());
+    const int error = SSL_get_error(ssl_.get(), result);
+    if (result == 1 && Open(in) == Read::kClosed) broken_ = true;
+    const bool failed = broken_ || (result != 1 && error != SSL_ERROR_WANT_READ);
+    feed_ = {};
+    bool flushed = PushSealed();
+    if (!flushed) flushed = co_await Flush();
+    if (failed || !flushed) co_return false;
+    if (result == 1) co_return true;
+    Read read = Receive();
+    if (read == Read::kWouldBlock) {
+      const auto [ec] = co_await socket_.async_wait(Socket::wait_read, kTuple);
+      read = ec ? Read::kClosed : Receive();
+    }
+    if (read == Read::kClosed) co_return false;
+  }
+}
+
+Transport::Read Transport::Receive() {
+  const ssize_t size = ::recv(socket_.native_handle(), scratch_.received.data(),
+                              scratch_.received.size(), MSG_DONTWAIT);
+  if (size > 0) {
+    feed_ = {scratch_.received.data(), static_cast<std::size_t>(size)};
+    return Read::kData;
+  }
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return Read::kWouldBlock;
+  return Read::kClosed;
+}
+
+Transport::Read Transport::ReadSome(boost::beast::flat_buffer& in) {
+  if (broken_) return Read::kClosed;
+  const Read received = Receive();
+  if (received != Read::kData) return received;
+  if (ssl_ != nullptr) return Open(in);
+  Append(in, feed_.data(), feed_.size());
+  feed_ = {};
+  return Read::kData;
+}
+
+Transport::Read Transport::Open(boost::beast::flat_buffer& in) {
+  Read outcome = Read::kWouldBlock;
+  while (!feed_.empty() || SSL_pending(ssl_.get()) > 0) {
+    ERR_clear_error();
+    const int size =
+        SSL_read(ssl_.get(), scratch_.opened.data(), static_cast<int>(scratch_.opened.size()));
+    if (size > 0) {
+      Append(in, scratch_.opened.data(), static_cast<std::size_t>(size));
+      outcome = Read::kData;
+      continue;
+    }
+    if (SSL_get_error(ssl_.get(), size) != SSL_ERROR_WANT_READ) {
+      broken_ = true;
+      if (outcome != Read::kData) outcome = Read::kClosed;
+      break;
+    }
+  }
+  feed_ = {};
+  // A key update or an alert of ours may have come out; a rest goes with the next answer.
+  if (!scratch_.sealed.empty()) PushSealed();
+  return outcome;
+}
+
+asio::awaitable<void> Transport::WaitReadable() {
+  co_await socket_.async_wait(Socket::wait_read, kTuple);
+}
+
+bool Transport::Send(std::string_view data) {
+  if (broken_) return false;
+  if (ssl_ == nullptr) return Push(data);
+  while (!data.empty()) {
+    ERR_clear_error();
+    const int size = SSL_write(ssl_.get(), data.data(),
+                               static_cast<int>(std::min<std::size_t>(data.size(), 1 << 30)));
+    if (size <= 0) {
+      broken_ = true;
+      return false;
+    }
+    data.remove_prefix(static_cast<std::size_t>(size));
+  }
+  return PushSealed();
+}
+
+bool Transport::PushSealed() {
+  const bool done = Push(scratch_.sealed);
+  scratch_.sealed.clear();
+  if (scratch_.sealed.capacity() > kScratchKeep) scratch_.sealed.shrink_to_fit();
+  return done;
+}
+
+bool Transport::Push(std::string_view data) {
+  if (!unsent_.empty()) {
+    unsent_.append(data);
+    return false;
+  }
+  while (!data.empty()) {
+    const ssize_t sent =
+        ::send(socket_.native_handle(), data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN) broken_ = true;
+      if (!broken_) unsent_.assign(data);
+      return false;
+    }
+    data.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+asio::awaitable<bool> Transport::Flush() {
+  while (!broken_ && !unsent_.empty()) {
+    const auto [ec] = co_await socket_.async_wait(Socket::wait_write, kTuple);
+    if (ec) {
+      broken_ = true;
+      break;
+    }
+    const std::string rest = std::exchange(unsent_, {});
+    Push(rest);
+  }
+  co_return !broken_;
+}
+
+void Transport::ShutdownSend() {
+  if (ssl_ != nullptr && !broken_ && SSL_is_init_finished(ssl_.get()) != 0) {
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    PushSealed();
+  }
+  boost::system::error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+asio::awaitable<void> Transport::Discard(std::size_t limit) {
+  std::size_t discarded = 0;
+  while (discarded < limit) {
+    const ssize_t size = ::recv(socket_.native_handle(), scratch_.received.data(),
+                                scratch_.received.size(), MSG_DONTWAIT);
+    if (size > 0) {
+      discarded += static_cast<std::size_t>(size);
+      continue;
+    }
+    if (size == 0 || errno != EAGAIN) co_return;
+    const auto [ec] = co_await socket_.async_wait(Socket::wait_read, kTuple);
+    if (ec) co_return;
+  }
+}
+
+void Transport::CancelWaits() {
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void Transport::Close() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+}  // namespace postern::http
