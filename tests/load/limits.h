@@ -1,0 +1,28 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace postern::load {
+
+using namespace std::chrono_literals;
+
+// An answer that has not come by then is indeterminate, and its connection is closed.
+inline constexpr auto kAnswerTimeout = 10s;
+inline constexpr auto kConnectTimeout = 5s;
+// After a failed connection: doubled at each failure in a row, up to the second.
+inline constexpr auto kReconnectPauseMin = 50ms;
+inline constexpr auto kReconnectPauseMax = 1000ms;
+// After a 503: what Retry-After asks for, within these bounds.
+inline constexpr auto kRefusalPauseMin = 50ms;
+inline constexpr auto kRefusalPauseMax = 1000ms;
+// How long the end of a run waits for answers.
+inline constexpr auto kDrainTimeout = 10s;
+// How often the open loop looks for requests that are due.
+inline constexpr auto kPaceTick = 500us;
+// How often the ledger is written and fsynced.
+inline constexpr auto kLedgerSyncInterval = 50ms;
+// An answer longer than this breaks its connection.
+inline constexpr std::size_t kAnswerBytesMax = 16 * 1024;
+
+}  // namespace postern::load

@@ -1,0 +1,69 @@
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdint>
+#include <string>
+
+#include "tests/load/run_command.h"
+
+namespace postern::load {
+namespace {
+
+void AddRun(CLI::App& app, RunSettings& settings, std::int64_t& seconds, std::int64_t& warmup,
+            bool& json) {
+  CLI::App* run = app.add_subcommand("run", "Sends messages over mutual TLS and says how it went.");
+  run->add_option("--host", settings.host, "Host of the edge, verified in its certificate.")
+      ->capture_default_str();
+  run->add_option("--port", settings.port, "Port of the edge.")->capture_default_str();
+  run->add_option("--path", settings.path, "Path of the requests.")->capture_default_str();
+  run->add_option("--clients", settings.clients_folder,
+                  "Folder with client certificates: <name>.pem and <name>.key. Connections are "
+                  "spread over them.")
+      ->required();
+  run->add_option("--trust", settings.trust_file, "CA that the edge's certificate comes from.")
+      ->required();
+  run->add_option("--connections", settings.connections, "Connections, one request at a time each.")
+      ->check(CLI::Range(1, 20000))
+      ->capture_default_str();
+  run->add_option(
+         "--rate", settings.rate,
+         "Requests a second on a constant schedule (open loop); latencies count from the "
+         "scheduled moment. 0: each connection sends when it has its answer (closed loop).")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  run->add_option("--body-chars", settings.body_chars, "Code points of each message body.")
+      ->check(CLI::Range(32, 1000))
+      ->capture_default_str();
+  run->add_option("--seconds", seconds, "How long, the warm-up included.")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  run->add_option("--warmup-seconds", warmup, "First part of the run, left out of the figures.")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  run->add_option("--ledger", settings.ledger_path,
+                  "New file for every attempt and its outcome, for `postern-load verify`.");
+  run->add_flag("--json", json, "One JSON line on stdout.");
+}
+
+int Main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app("Load generator of Postern, and what checks its ledger.", "postern-load");
+  app.require_subcommand(1);
+  RunSettings run_settings;
+  std::int64_t seconds = 60;
+  std::int64_t warmup = 10;
+  bool json = false;
+  AddRun(app, run_settings, seconds, warmup, json);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  run_settings.seconds = std::chrono::seconds(seconds);
+  run_settings.warmup_seconds = std::chrono::seconds(warmup);
+  return RunLoad(run_settings, json);
+}
+
+}  // namespace
+}  // namespace postern::load
+
+int main(int argc, char** argv) { return postern::load::Main(argc, argv); }
