@@ -1,0 +1,107 @@
+"""Redis goes away, comes back, fills up, forgets everything."""
+
+import unittest
+
+from support import Load, ProcessTest, wait_until
+
+
+class QueueFaults(ProcessTest):
+    options = {
+        "clients": 1, "workers": 1,
+        "overrides": {"server": {"reconcile.interval_ms": 500, "reconcile.grace_ms": 1000},
+                      "worker": {"retry_interval_ms": 1000}},
+    }
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.ensure_running)
+
+    def entries(self) -> int:
+        """Entries in all shards."""
+        return sum(int(self.stack.redis.command("xlen", f"postern:{{{shard}}}:messages")) for shard in range(16))
+
+    def assert_refused(self, answer) -> None:
+        self.assertEqual((answer.status, answer.json["code"]), (503, "queue-unavailable"), answer.body)
+        self.assertGreaterEqual(int(answer.headers["retry-after"]), 1)
+
+    def accept(self, client, count: int) -> dict[str, str]:
+        accepted = {}
+        for number in range(count):
+            answer = client.send(f"message {number}")
+            self.assertEqual(answer.status, 202, answer.body)
+            accepted[answer.json["id"]] = str(number)
+        return accepted
+
+    def test_redis_down_is_503_and_heals_by_itself(self):
+        client = self.client()
+        accepted = self.accept(client, 5)
+        self.stack.redis.kill()
+        self.assert_refused(client.send("into the void"))
+        self.assertEqual(self.stack.programs["edge-1"].ops("/readyz")[0], 503)
+        self.stack.redis.start()
+        wait_until(lambda: client.send("back again").status == 202, 5, "the edge to find Redis again")
+        wait_until(lambda: self.stack.programs["edge-1"].ready(), 5, "the edge to be ready")
+        self.assertEqual(client.opened, 1, "clients keep their connections through the outage")
+        self.assert_delivered(accepted, unknown=500)
+
+    def test_redis_killed_under_load_loses_nothing(self):
+        with Load(self.stack) as load:
+            load.wait_for(100)
+            self.stack.redis.kill()
+            wait_until(lambda: load.refused, 5, "a refusal")
+            self.stack.redis.start()
+            load.wait_for(100)
+        self.assertEqual(set(load.refused), {503})
+        # A request that was refused may have been written: the client cannot know, and may send it again.
+        self.assert_delivered(load.accepted, unknown=load.unanswered + len(load.refused))
+
+    def test_restart_with_the_production_acl_keeps_the_backlog(self):
+        client = self.client()
+        worker = self.stack.programs["worker-1"]
+        worker.stop()
+        accepted = self.accept(client, 30)
+        self.assertEqual(self.entries(), 30)
+        self.stack.redis.restart()
+        self.assertEqual(self.entries(), 30)
+        worker.start()
+        self.assert_delivered(accepted)
+        wait_until(lambda: self.entries() == 0, 5, "an empty queue")
+
+    def test_full_redis_is_503_and_heals_by_itself(self):
+        client = self.client()
+        accepted = self.accept(client, 3)
+        self.stack.redis.command("config", "set", "maxmemory", "1mb")
+        self.assert_refused(client.send("no room"))
+        self.stack.redis.command("config", "set", "maxmemory", "0")
+        wait_until(lambda: client.send("room again").status == 202, 5, "the edge to accept again")
+        self.assert_delivered(accepted, unknown=500)
+
+    def test_redis_turned_unsafe_gets_no_more_messages(self):
+        client = self.client()
+        for setting, unsafe, safe in (("appendfsync", "everysec", "always"), ("appendonly", "no", "yes"),
+                                      ("maxmemory-policy", "allkeys-lru", "noeviction")):
+            with self.subTest(setting):
+                self.stack.redis.command("config", "set", setting, unsafe)
+                wait_until(lambda: client.send("unsafe").status == 503, 5, "a refusal")
+                self.assert_refused(client.send("unsafe"))
+                self.stack.redis.command("config", "set", setting, safe)
+                wait_until(lambda: client.send("safe").status == 202, 10, "the edge to accept again")
+        wait_until(lambda: self.count("pending") == 0, 10, "all deliveries")
+        type(self).seen = {row[0] for row in self.stack.sql("SELECT LOWER(HEX(id)) FROM messages")}
+
+    def test_flushed_redis_heals_for_registered_messages(self):
+        client = self.client()
+        self.assert_delivered(self.accept(client, 1), unknown=500)
+        worker = self.stack.programs["worker-1"].process
+        worker.pause()
+        accepted = self.accept(client, 20)
+        wait_until(lambda: self.count("pending") == 20, 10, "all registrations")
+        self.stack.redis.command("flushall")
+        worker.resume()
+        self.assert_delivered(accepted)
+        # And the group is there again for what comes next.
+        self.assert_delivered(self.accept(client, 5))
+
+
+if __name__ == "__main__":
+    unittest.main()
