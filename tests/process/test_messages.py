@@ -76,7 +76,7 @@ class Messages(ProcessTest):
             client.send(f"for any worker {number}")
 
         def delivered() -> list[float]:
-            return [program.metric("postern_deliveries_total", 'outcome="delivered"')
+            return [program.metric("postern_deliveries_total", 'result="delivered"')
                     for program in self.stack.programs.values() if program.kind == "worker"]
 
         wait_until(lambda: sum(delivered()) >= 100, 15, "deliveries in the workers' metrics")
