@@ -1,0 +1,38 @@
+#include "services/server/method_table.h"
+
+namespace postern::server {
+
+using enum tls::Role;
+
+rpc::MethodTable MakeMethodTable() {
+  return rpc::MethodTable({
+      {"/postern.v1.RegistrationService/RegisterMessages", {kEdge}},
+      {"/postern.v1.DeliveryService/DeliverMessages", {kWorker}},
+      {"/postern.v1.DeliveryService/ReportAttempts", {kWorker}},
+      {"/postern.v1.KeyService/CreateDataKey", {kEdge}},
+      {"/postern.v1.MessageService/GetMessage", {kEdge, kOperator}},
+      {"/postern.v1.MessageService/ListMessages", {kOperator}},
+      {"/postern.v1.MessageService/GetLedger", {kOperator}},
+      {"/postern.v1.ClientService/CreateClient", {kOperator}},
+      {"/postern.v1.ClientService/ListClients", {kOperator}},
+      {"/postern.v1.ClientService/WatchClients", {kEdge}},
+
+      {"/grpc.health.v1.Health/Check", {kEdge, kWorker, kPortal, kServer, kOperator}},
+      {"/grpc.health.v1.Health/Watch", {kEdge, kWorker, kPortal, kServer, kOperator}},
+      {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", {kOperator}},
+      {"/grpc.channelz.v1.Channelz/GetTopChannels", {kOperator}},
+      {"/grpc.channelz.v1.Channelz/GetServers", {kOperator}},
+      {"/grpc.channelz.v1.Channelz/GetServer", {kOperator}},
+      {"/grpc.channelz.v1.Channelz/GetServerSockets", {kOperator}},
+      {"/grpc.channelz.v1.Channelz/GetChannel", {kOperator}},
+      {"/grpc.channelz.v1.Channelz/GetSubchannel", {kOperator}},
+      {"/grpc.channelz.v1.Channelz/GetSocket", {kOperator}},
+  });
+}
+
+std::vector<std::string> HealthComponents() {
+  return {"postern.v1.RegistrationService", "postern.v1.DeliveryService", "postern.v1.KeyService",
+          "postern.v1.MessageService", "postern.v1.ClientService"};
+}
+
+}  // namespace postern::server

@@ -1,0 +1,92 @@
+#include "services/server/rpc_server.h"
+
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include <string_view>
+#include <utility>
+
+#include "services/common/base/strings.h"
+#include "services/common/rpc/authorization.h"
+#include "services/common/rpc/credentials.h"
+#include "services/common/rpc/metrics_interceptor.h"
+#include "services/server/limits.h"
+#include "services/server/method_table.h"
+
+namespace postern::server {
+namespace {
+
+constexpr char kDeniedName[] = "postern_rpc_denied_total";
+constexpr char kDeniedHelp[] = "Calls turned away before they reached a handler.";
+
+}  // namespace
+
+RpcServer::RpcServer(std::string trust_domain, metrics::Registry& metrics)
+    : trust_domain_(std::move(trust_domain)),
+      metrics_(metrics),
+      denied_role_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "permission_denied"}})),
+      denied_unknown_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "unknown_method"}})) {}
+
+absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
+                              const tls::Files& files,
+                              const std::vector<grpc::Service*>& services) {
+  auto credentials = rpc::ServerCredentials(files);
+  if (!credentials.ok()) return credentials.status();
+  rpc::MethodTable table = MakeMethodTable();
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(rpc::MakeMetricsInterceptorFactory(table.Methods(), metrics_));
+  (*credentials)
+      ->SetAuthMetadataProcessor(rpc::MakeAuthorizer(
+          std::move(table), trust_domain_,
+          [this](std::string_view method, std::string_view peer, const grpc::Status& status) {
+            OnDenied(method, peer, status);
+          }));
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  rpc::SetServerLimits(builder);
+  grpc::ResourceQuota quota("postern-server");
+  quota.SetMaxThreads(kSyncThreadsMax);
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  int bound_port = 0;
+  const std::string where = StrCat(address, ":", port);
+  builder.AddListeningPort(where, *credentials, &bound_port);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || bound_port == 0) {
+    return absl::UnavailableError(StrCat("cannot listen at ", where,
+                                         " (listen.address, listen.port): ", "is the port taken?"));
+  }
+  port_ = static_cast<std::uint16_t>(bound_port);
+  SetServing(false);
+  return absl::OkStatus();
+}
+
+void RpcServer::SetServing(bool serving) {
+  grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
+  health->SetServingStatus("", serving);
+  for (const std::string& component : HealthComponents()) {
+    health->SetServingStatus(component, serving);
+  }
+}
+
+void RpcServer::Shutdown(std::chrono::milliseconds limit) {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now() + limit);
+  server_->Wait();
+}
+
+void RpcServer::OnDenied(std::string_view method, std::string_view peer,
+                         const grpc::Status& status) {
+  const bool unknown = status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
+  (unknown ? denied_unknown_ : denied_role_).Increment();
+  std::int64_t suppressed = 0;
+  if (!denied_log_.Allow(&suppressed)) return;
+  log::Warn("rpc_denied", "method", method.substr(0, kLoggedMethodMax), "peer", peer, "reason",
+            status.error_message(), "suppressed", suppressed);
+}
+
+}  // namespace postern::server

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "services/common/log/log.h"
+#include "services/common/metrics/metrics.h"
+#include "services/common/tls/settings.h"
+
+namespace postern::server {
+
+// The gRPC port: mutual TLS, the method table before every handler, metrics, and the health
+// service. Whether reflection and channelz are there is up to the program that links them; the
+// table lets only operators use them.
+class RpcServer {
+ public:
+  RpcServer(std::string trust_domain, metrics::Registry& metrics);
+
+  // Starts to serve; every service is NOT_SERVING until SetServing(true). `services` must outlive
+  // Shutdown. FailedPrecondition for unusable certificate files, Unavailable when the address is
+  // taken.
+  absl::Status Start(const std::string& address, std::uint16_t port, const tls::Files& files,
+                     const std::vector<grpc::Service*>& services);
+  // The port that was taken, for `port` 0.
+  std::uint16_t port() const { return port_; }
+  // What the health service says of the server ("") and of every component.
+  void SetServing(bool serving);
+  // Takes no more calls, waits for those in hand until `limit` has passed, then cuts them.
+  void Shutdown(std::chrono::milliseconds limit);
+
+ private:
+  void OnDenied(std::string_view method, std::string_view peer, const grpc::Status& status);
+
+  const std::string trust_domain_;
+  metrics::Registry& metrics_;
+  prometheus::Counter& denied_role_;
+  prometheus::Counter& denied_unknown_;
+  log::RateLimit denied_log_;
+  std::uint16_t port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace postern::server

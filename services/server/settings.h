@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "services/common/config/config.h"
+#include "services/common/tls/settings.h"
+
+namespace postern::server {
+
+// Where the register lives.
+struct DatabaseSettings {
+  std::string host = "127.0.0.1";
+  std::int64_t port = 3306;
+  std::string user = "postern_server";
+  std::string password_file;
+  std::string schema = "postern";
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::int64_t connections = 4;
+  std::chrono::milliseconds commit_interval{5};
+};
+
+// Where the queue lives.
+struct RedisSettings {
+  std::string host = "127.0.0.1";
+  std::int64_t port = 6379;
+  std::string user = "server";
+  std::string password_file;
+  std::string trust_file;
+};
+
+// The main server's configuration.
+struct Settings {
+  std::string name = "server-1";
+  std::string trust_domain;
+  std::string log_level = "info";
+  std::string log_folder;
+  std::string ops_address = "127.0.0.1";
+  std::int64_t ops_port = 9102;
+  std::string listen_address = "127.0.0.1";
+  std::int64_t listen_port = 9443;
+  tls::Files mesh;
+  DatabaseSettings database;
+  RedisSettings redis;
+  std::string master_key_file;
+  std::string index_key_file;
+  std::string migrations_folder;
+  std::chrono::milliseconds registration_hold{100};
+  std::chrono::milliseconds reconcile_interval{5'000};
+  std::chrono::milliseconds reconcile_grace{10'000};
+  std::chrono::milliseconds drain_timeout{10'000};
+};
+
+// The keys of the configuration, bound to `settings`.
+config::Schema MakeSchema(Settings& settings);
+
+}  // namespace postern::server
