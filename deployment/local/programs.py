@@ -95,5 +95,5 @@ def _yaml_lines(tree: dict, indent: str):
             yield f"{indent}{key}:\n"
             yield from _yaml_lines(value, indent + "  ")
         else:
-            text = json.dumps(str(value) if isinstance(value, Path) else value)
+            text = json.dumps(value, default=str)
             yield f"{indent}{key}: {text}\n"

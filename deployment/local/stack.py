@@ -122,6 +122,7 @@ class Stack:
         """Starts server, edge and workers, and registers the clients."""
         for kind, name in [("server", "server-1"), ("edge", "edge-1")] + [("worker", w) for w in self.worker_names]:
             self.programs[name] = self._program(kind, name)
+        self._write_ctl_config()
         self.programs["server-1"].start()
         self.register_clients()
         others = [program for program in self.programs.values() if program.kind != "server"]
@@ -286,7 +287,8 @@ class Stack:
 
     def _write_ctl_config(self) -> None:
         config = {"trust_domain": self.trust_domain, "server.target": self.server_target,
-                  "migrations_folder": ROOT / "deployment" / "migrations"}
+                  "migrations_folder": ROOT / "deployment" / "migrations",
+                  "ops.urls": [f"http://127.0.0.1:{program.ops_port}" for program in self.programs.values()]}
         config |= self._mesh("operator", "local")
         config |= self._database("migrator", self.authority.leaf("operator", "local"))
         write_yaml(self.ctl_config, config | self.overrides.get("ctl", {}))

@@ -20,7 +20,7 @@ class Posternctl(ProcessTest):
     def test_client_twice_is_an_error(self):
         done = self.stack.ctl("client", "create", "client-00", "--domain", "localhost", "--certificate",
                               str(self.stack.clients["client-00"].certificate), check=False)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 7)
         self.assertIn("exists", done.stderr.lower())
 
     def test_messages(self):
@@ -36,7 +36,7 @@ class Posternctl(ProcessTest):
 
     def test_unknown_message(self):
         done = self.stack.ctl("message", "get", str(uuid.uuid4()), check=False)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 4)
         self.assertTrue(done.stderr)
 
     def test_database(self):
@@ -59,7 +59,7 @@ class Posternctl(ProcessTest):
         self.addCleanup(self.ensure_running)
         self.stack.programs["server-1"].stop()
         done = self.stack.ctl("client", "list", check=False)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 6)
         self.assertTrue(done.stderr)
         self.assertEqual(self.stack.ctl("doctor", check=False).returncode, 1)
 
