@@ -19,7 +19,7 @@ inline constexpr auto kRefusalPauseMax = 1000ms;
 // How long the end of a run waits for answers.
 inline constexpr auto kDrainTimeout = 10s;
 // How often the open loop looks for requests that are due.
-inline constexpr auto kPaceTick = 500us;
+inline constexpr auto kPaceTick = 1ms;
 // How often the ledger is written and fsynced.
 inline constexpr auto kLedgerSyncInterval = 50ms;
 // An answer longer than this breaks its connection.
