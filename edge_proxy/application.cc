@@ -1,0 +1,222 @@
+#include "edge_proxy/application.h"
+
+#include <boost/asio/post.hpp>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "edge_proxy/limits.h"
+#include "services/common/base/files.h"
+#include "services/common/base/strings.h"
+#include "services/common/log/log.h"
+#include "services/common/rpc/credentials.h"
+#include "services/common/tls/context.h"
+
+namespace postern::edge {
+namespace {
+
+constexpr std::size_t kBytesPerMib = 1024 * 1024;
+
+}  // namespace
+
+Application::Application(Settings settings)
+    : settings_(std::move(settings)),
+      metrics_("postern-edge"),
+      queue_metrics_(metrics_),
+      safety_(settings_.allow_unsafe_queue),
+      directory_(settings_.directory_cache_file) {}
+
+Application::~Application() { Stop(); }
+
+absl::Status Application::Start() {
+  const absl::Status cached = directory_.LoadCache();
+  if (!cached.ok()) log::Info("directory_cache_not_used", "reason", cached.message());
+  absl::Status status = ConnectServer();
+  if (status.ok()) status = PrepareQueue();
+  if (!status.ok()) return status;
+  listen_certificate_ =
+      std::make_unique<app::CertificateWatch>("listen", settings_.listen.certificate, metrics_);
+  mesh_certificate_ =
+      std::make_unique<app::CertificateWatch>("mesh", settings_.mesh.certificate, metrics_);
+  MakeLanes();
+  status = Listen();
+  if (!status.ok()) return status;
+  watch_->Start();
+  keys_->Start();
+  registrar_->Start();
+  monitor_->Start();
+  for (const auto& lane : lanes_) {
+    lane->enqueuer->Start();
+    lane->thread = std::thread([&io = lane->io] { io.run(); });
+  }
+  log::Info("edge_started", "port", port(), "ops_port", ops_port(), "io_threads",
+            settings_.io_threads);
+  return absl::OkStatus();
+}
+
+absl::Status Application::ConnectServer() {
+  rpc::ChannelSettings channel;
+  channel.target = settings_.server_target;
+  channel.files = settings_.mesh;
+  channel.trust_domain = settings_.trust_domain;
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> made = rpc::Channel(channel);
+  if (!made.ok()) return made.status();
+  channel_ = *std::move(made);
+  messages_ = v1::MessageService::NewStub(channel_);
+  watch_ = std::make_unique<DirectoryWatch>(channel_, directory_, metrics_);
+  keys_ = std::make_unique<DataKeys>(channel_, metrics_);
+  registrar_ = std::make_unique<Registrar>(
+      channel_, static_cast<std::size_t>(settings_.registration_buffer_mib) * kBytesPerMib,
+      metrics_);
+  return absl::OkStatus();
+}
+
+absl::Status Application::PrepareQueue() {
+  absl::StatusOr<std::string> password = ReadSecretFile(settings_.redis_password_file);
+  if (!password.ok()) return password.status();
+  tls::Files files = settings_.mesh;
+  files.trust = settings_.redis_trust_file;
+  auto context = tls::ClientContext(files);
+  if (!context.ok()) return context.status();
+  redis_.host = settings_.redis_host;
+  redis_.port = static_cast<std::uint16_t>(settings_.redis_port);
+  redis_.user = settings_.redis_user;
+  redis_.password = *std::move(password);
+  redis_.client_name = settings_.name;
+  redis_.tls = *std::move(context);
+  return RefuseUnsafeQueue();
+}
+
+absl::Status Application::RefuseUnsafeQueue() {
+  const auto faults = CheckQueueNow(redis_);
+  if (!faults.ok()) {
+    log::Warn("queue_not_reached_at_start", "reason", faults.status().message());
+    return absl::OkStatus();
+  }
+  safety_.Set(*faults);
+  if (safety_.safe()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat("Redis at ", settings_.redis_host, ":", settings_.redis_port,
+             " can lose acknowledged messages: ", absl::StrJoin(*faults, "; "),
+             ". (allow_unsafe_queue accepts that.)"));
+}
+
+void Application::MakeLanes() {
+  for (std::int64_t i = 0; i < settings_.io_threads; ++i) {
+    auto lane = std::make_unique<Lane>();
+    Enqueuer::Settings queue;
+    queue.redis = redis_;
+    queue.flush_interval = std::chrono::microseconds(settings_.redis_flush_interval_us);
+    lane->enqueuer = std::make_unique<Enqueuer>(
+        lane->io, std::move(queue), safety_,
+        [registrar = registrar_.get()](std::span<const DurableMessage> messages,
+                                       std::int64_t durable_at_us) {
+          registrar->Add(messages, durable_at_us);
+        },
+        queue_metrics_);
+    lanes_.push_back(std::move(lane));
+  }
+  const http::Checks checks = MakeChecks();
+  for (const auto& lane : lanes_) {
+    HandlerParts parts;
+    parts.directory = &directory_;
+    parts.keys = keys_.get();
+    parts.enqueuer = lane->enqueuer.get();
+    parts.registrar = registrar_.get();
+    parts.messages = messages_.get();
+    parts.checks = checks;
+    parts.metrics = &metrics_;
+    lane->handler = std::make_unique<EdgeHandler>(std::move(parts));
+  }
+  monitor_ = std::make_unique<QueueMonitor>(lanes_.front()->io, redis_, safety_, metrics_);
+}
+
+http::Checks Application::MakeChecks() const {
+  HealthParts parts;
+  for (const auto& lane : lanes_) parts.enqueuers.push_back(lane->enqueuer.get());
+  parts.safety = &safety_;
+  parts.watch = watch_.get();
+  parts.directory = &directory_;
+  parts.keys = keys_.get();
+  parts.registrar = registrar_.get();
+  parts.certificates = {listen_certificate_.get(), mesh_certificate_.get()};
+  return Health(std::move(parts));
+}
+
+absl::Status Application::Listen() {
+  auto context = tls::ServerContext(settings_.listen);
+  if (!context.ok()) return context.status();
+  http::Limits limits;
+  limits.header_bytes = kHeaderBytesMax;
+  limits.body_bytes = kBodyBytesMax;
+  limits.connections = static_cast<std::size_t>(settings_.connections_max);
+  std::vector<http::Lane> lanes;
+  for (const auto& lane : lanes_) lanes.push_back({&lane->io, lane->handler.get()});
+  server_ = std::make_unique<http::Server>("rest", std::move(lanes), *std::move(context), limits,
+                                           MakePeerCheck(), metrics_);
+  ops_ = std::make_unique<http::OpsServer>(metrics_, MakeChecks());
+  const absl::Status ops =
+      ops_->Listen(settings_.ops_address, static_cast<std::uint16_t>(settings_.ops_port));
+  if (!ops.ok()) return ops;
+  return server_->Listen(settings_.listen_address,
+                         static_cast<std::uint16_t>(settings_.listen_port));
+}
+
+http::PeerCheck Application::MakePeerCheck() {
+  const auto counters =
+      std::make_shared<std::map<std::string, prometheus::Counter*, std::less<>>>();
+  for (const std::string_view reason : kPeerRejections) {
+    counters->emplace(reason, &metrics_.Counter("postern_peer_rejections_total",
+                                                "Connections refused for who the peer is.",
+                                                {{"reason", std::string(reason)}}));
+  }
+  return [this, counters](const tls::PeerCertificate& peer) {
+    absl::Status status = CheckPeer(peer, settings_.trust_domain, *directory_.Current());
+    if (!status.ok()) {
+      static log::RateLimit limit;
+      const auto counter = counters->find(ToStd(status.message()));
+      if (counter != counters->end()) counter->second->Increment();
+      if (limit.Allow()) {
+        log::Warn("peer_refused", "reason", status.message(), "peer", peer.id.ToString(), "sha256",
+                  peer.sha256_hex);
+      }
+    }
+    return status;
+  };
+}
+
+void Application::Stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  log::Info("edge_stopping");
+  if (ops_ != nullptr) ops_->SetDraining();
+  if (server_ != nullptr) {
+    server_->StopAccepting();
+    const bool drained =
+        lanes_.front()->thread.joinable() && server_->AwaitIdle(settings_.drain_timeout);
+    if (!drained) log::Warn("requests_cut", "after_ms", settings_.drain_timeout.count());
+  }
+  StopLanes();
+  if (registrar_ != nullptr) registrar_->Stop(kRegistrationFlushLimit);
+  if (watch_ != nullptr) watch_->Stop();
+  if (keys_ != nullptr) keys_->Stop();
+  if (ops_ != nullptr) ops_->Stop();
+  log::Info("edge_stopped");
+}
+
+void Application::StopLanes() {
+  for (const auto& lane : lanes_) {
+    const bool has_monitor = lane == lanes_.front() && monitor_ != nullptr;
+    boost::asio::post(lane->io, [this, has_monitor, &lane = *lane] {
+      lane.enqueuer->Stop();
+      if (has_monitor) monitor_->Stop();
+      lane.work.reset();
+    });
+  }
+  for (const auto& lane : lanes_) {
+    if (lane->thread.joinable()) lane->thread.join();
+  }
+}
+
+}  // namespace postern::edge

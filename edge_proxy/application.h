@@ -1,0 +1,92 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "edge_proxy/client_directory.h"
+#include "edge_proxy/data_keys.h"
+#include "edge_proxy/directory_watch.h"
+#include "edge_proxy/edge_handler.h"
+#include "edge_proxy/enqueuer.h"
+#include "edge_proxy/health.h"
+#include "edge_proxy/queue_metrics.h"
+#include "edge_proxy/queue_monitor.h"
+#include "edge_proxy/queue_safety.h"
+#include "edge_proxy/registrar.h"
+#include "edge_proxy/settings.h"
+#include "postern/v1/message_service.grpc.pb.h"
+#include "services/common/app/certificate_watch.h"
+#include "services/common/http/ops_server.h"
+#include "services/common/http/server.h"
+#include "services/common/metrics/metrics.h"
+
+namespace postern::edge {
+
+// The edge put together: the only place that knows all its parts, and the order in which they start
+// and stop.
+class Application {
+ public:
+  explicit Application(Settings settings);
+  ~Application();
+
+  // Starts everything. An error says what is missing or wrong; Redis settings that can lose
+  // messages are one. A Redis or a main server that cannot be reached is none: the edge is not
+  // ready until they come.
+  absl::Status Start();
+  // Not ready; no new requests; those in hand answered (drain_timeout_ms); registrations flushed;
+  // all threads joined. Idempotent.
+  void Stop();
+
+  std::uint16_t port() const { return server_->port(); }
+  std::uint16_t ops_port() const { return ops_->port(); }
+  metrics::Registry& metrics() { return metrics_; }
+
+ private:
+  // One thread that serves clients.
+  struct Lane {
+    Lane() : io(1), work(boost::asio::make_work_guard(io)) {}
+    boost::asio::io_context io;
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work;
+    std::unique_ptr<Enqueuer> enqueuer;
+    std::unique_ptr<EdgeHandler> handler;
+    std::thread thread;
+  };
+
+  absl::Status ConnectServer();
+  absl::Status PrepareQueue();
+  absl::Status RefuseUnsafeQueue();
+  void MakeLanes();
+  absl::Status Listen();
+  void StopLanes();
+  http::Checks MakeChecks() const;
+  http::PeerCheck MakePeerCheck();
+
+  const Settings settings_;
+  metrics::Registry metrics_;
+  QueueMetrics queue_metrics_;
+  QueueSafety safety_;
+  ClientDirectory directory_;
+  redis::Settings redis_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::MessageService::Stub> messages_;
+  std::unique_ptr<DirectoryWatch> watch_;
+  std::unique_ptr<DataKeys> keys_;
+  std::unique_ptr<Registrar> registrar_;
+  std::unique_ptr<app::CertificateWatch> listen_certificate_;
+  std::unique_ptr<app::CertificateWatch> mesh_certificate_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::unique_ptr<QueueMonitor> monitor_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<http::OpsServer> ops_;
+  bool stopped_ = false;
+};
+
+}  // namespace postern::edge

@@ -1,0 +1,245 @@
+#include "edge_proxy/enqueuer.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <iterator>
+#include <random>
+#include <utility>
+
+#include "edge_proxy/limits.h"
+#include "services/common/base/strings.h"
+#include "services/common/base/time.h"
+#include "services/common/log/log.h"
+#include "services/common/redis/command.h"
+#include "services/common/redis/queue_layout.h"
+#include "services/common/redis/safety.h"
+
+namespace postern::edge {
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+
+// Edges that lost the same Redis do not come back all at once.
+std::chrono::milliseconds ReconnectPause() {
+  thread_local std::minstd_rand generator{std::random_device{}()};
+  std::uniform_int_distribution<std::int64_t> pick(kReconnectPauseMin.count(),
+                                                   kReconnectPauseMax.count());
+  return std::chrono::milliseconds(pick(generator));
+}
+
+}  // namespace
+
+Enqueuer::Enqueuer(asio::io_context& io, Settings settings, QueueSafety& safety,
+                   OnDurable on_durable, QueueMetrics& metrics)
+    : io_(io),
+      settings_(std::move(settings)),
+      safety_(safety),
+      on_durable_(std::move(on_durable)),
+      metrics_(metrics),
+      timer_(io) {}
+
+void Enqueuer::Start() { asio::co_spawn(io_, Run(), asio::detached); }
+
+void Enqueuer::Stop() {
+  stopping_ = true;
+  timer_.cancel();
+  if (connection_ != nullptr) connection_->Close();
+  Disconnected(absl::UnavailableError("the edge is shutting down"));
+}
+
+absl::Status Enqueuer::Admit(std::size_t bytes) {
+  if (!connected()) {
+    metrics_.errors(EnqueueFault::kDisconnected).Increment();
+    return absl::UnavailableError("there is no connection to the queue");
+  }
+  if (!safety_.safe()) {
+    metrics_.errors(EnqueueFault::kUnsafe).Increment();
+    return absl::UnavailableError("the queue's settings can lose messages");
+  }
+  if (waiting_.size() >= kWaitingMessagesMax || waiting_bytes_ + bytes > kWaitingBytesMax) {
+    metrics_.errors(EnqueueFault::kOverloaded).Increment();
+    return absl::UnavailableError("too many messages wait for the queue");
+  }
+  return absl::OkStatus();
+}
+
+asio::awaitable<absl::Status> Enqueuer::Append(std::uint32_t shard, const Uuid& id,
+                                               std::string envelope) {
+  auto initiate = [this](auto handler, std::uint32_t to, const Uuid& message, std::string bytes) {
+    Push(to, message, std::move(bytes), Handler(std::move(handler)));
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(absl::Status)>(
+      std::move(initiate), asio::use_awaitable, shard, id, std::move(envelope));
+}
+
+void Enqueuer::Push(std::uint32_t shard, const Uuid& id, std::string envelope, Handler handler) {
+  absl::Status admitted = Admit(envelope.size());
+  if (!admitted.ok()) {
+    asio::post(io_, [handler = std::move(handler), status = std::move(admitted)]() mutable {
+      std::move(handler)(std::move(status));
+    });
+    return;
+  }
+  waiting_bytes_ += envelope.size();
+  Waiter waiter{id, shard, Clock::now(), std::move(envelope), std::move(handler)};
+  waiting_.push_back(std::move(waiter));
+  if (!idle_) return;
+  // The pump goes on behind what is ready to run already, so that requests that came together go
+  // together.
+  idle_ = false;
+  timer_.cancel();
+}
+
+asio::awaitable<void> Enqueuer::Run() {
+  log::RateLimit limit(/*interval_ms=*/5'000);
+  while (!stopping_) {
+    redis::Connection connection(io_.get_executor());
+    connection_ = &connection;
+    absl::Status status = co_await Open(connection);
+    if (status.ok() && !stopping_) {
+      connected_ = true;
+      metrics_.connects.Increment();
+      log::Info("queue_connected", "host", settings_.redis.host, "port", settings_.redis.port);
+      status = co_await Pump(connection);
+    }
+    connection_ = nullptr;
+    Disconnected(status);
+    if (stopping_) co_return;
+    if (limit.Allow()) log::Warn("queue_disconnected", "reason", status.message());
+    co_await Sleep(Clock::now() + ReconnectPause());
+  }
+}
+
+asio::awaitable<absl::Status> Enqueuer::Open(redis::Connection& connection) {
+  const absl::Status connected = co_await connection.Connect(settings_.redis);
+  if (!connected.ok()) co_return connected;
+  // Redis may have come back with other settings: looked at before the first message goes to it.
+  const auto faults = co_await redis::UnsafeSettings(connection);
+  if (!faults.ok()) co_return faults.status();
+  safety_.Set(*faults);
+  co_return absl::OkStatus();
+}
+
+asio::awaitable<absl::Status> Enqueuer::Pump(redis::Connection& connection) {
+  while (!stopping_) {
+    absl::Status status;
+    if (waiting_.empty() && !co_await AwaitWork()) {
+      status = co_await Ping(connection);
+    } else if (!stopping_) {
+      const Clock::time_point due = last_flush_ + settings_.flush_interval;
+      if (Clock::now() < due) co_await Sleep(due);
+      if (!waiting_.empty()) status = co_await Flush(connection);
+    }
+    if (!status.ok()) co_return status;
+  }
+  co_return absl::OkStatus();
+}
+
+asio::awaitable<bool> Enqueuer::AwaitWork() {
+  idle_ = true;
+  timer_.expires_after(kIdlePingInterval);
+  [[maybe_unused]] const auto [error] = co_await timer_.async_wait(kTuple);
+  idle_ = false;
+  co_return stopping_ || !waiting_.empty();
+}
+
+asio::awaitable<void> Enqueuer::Sleep(Clock::time_point until) {
+  timer_.expires_at(until);
+  [[maybe_unused]] const auto [error] = co_await timer_.async_wait(kTuple);
+}
+
+asio::awaitable<absl::Status> Enqueuer::Ping(redis::Connection& connection) {
+  std::string wire;
+  redis::AppendCommand(wire, "PING");
+  const auto replies = co_await connection.Exchange(std::move(wire), 1, kExchangeTimeout);
+  co_return replies.status();
+}
+
+std::vector<Enqueuer::Waiter> Enqueuer::TakePipeline() {
+  std::vector<Waiter> pipeline;
+  if (waiting_.size() <= kPipelineMessagesMax) {
+    pipeline.swap(waiting_);
+    waiting_.reserve(pipeline.size());
+  } else {
+    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(kPipelineMessagesMax);
+    pipeline.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+    waiting_.erase(waiting_.begin(), end);
+  }
+  return pipeline;
+}
+
+asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
+  last_flush_ = Clock::now();
+  std::vector<Waiter> pipeline = TakePipeline();
+  std::size_t bytes = 0;
+  for (const Waiter& waiter : pipeline) bytes += waiter.envelope.size();
+  std::string wire;
+  constexpr std::size_t kCommandOverhead = 96;
+  wire.reserve(bytes + pipeline.size() * kCommandOverhead);
+  for (const Waiter& waiter : pipeline) {
+    redis::AppendCommand(wire, "XADD", redis::StreamKey(waiter.shard), "*", redis::kEnvelopeField,
+                         waiter.envelope);
+  }
+  metrics_.waiting.Set(static_cast<double>(pipeline.size() + waiting_.size()));
+  const auto replies =
+      co_await connection.Exchange(std::move(wire), pipeline.size(), kExchangeTimeout);
+  waiting_bytes_ -= bytes;
+  if (!replies.ok()) {
+    const auto fault = absl::IsDeadlineExceeded(replies.status()) ? EnqueueFault::kTimeout
+                                                                  : EnqueueFault::kDisconnected;
+    metrics_.errors(fault).Increment(static_cast<double>(pipeline.size()));
+    // Before the callers hear of it: what they send next must not wait on a broken connection.
+    connected_ = false;
+    Fail(pipeline, absl::UnavailableError("the connection to the queue broke"));
+    co_return replies.status();
+  }
+  Settle(pipeline, *replies);
+  co_return absl::OkStatus();
+}
+
+void Enqueuer::Settle(std::vector<Waiter>& pipeline, const std::vector<redis::Reply>& replies) {
+  static log::RateLimit limit(/*interval_ms=*/5'000);
+  const Clock::time_point now = Clock::now();
+  std::vector<DurableMessage> durable;
+  durable.reserve(pipeline.size());
+  for (std::size_t i = 0; i < pipeline.size(); ++i) {
+    if (replies[i].IsError()) {
+      metrics_.errors(EnqueueFault::kRefused).Increment();
+      if (limit.Allow()) log::Error("queue_refused_message", "reason", replies[i].text());
+      continue;
+    }
+    const Waiter& waiter = pipeline[i];
+    DurableMessage message{waiter.id, waiter.shard, replies[i].text(), waiter.envelope};
+    durable.push_back(message);
+    metrics_.duration.Observe(std::chrono::duration<double>(now - waiter.since).count());
+  }
+  metrics_.accepted.Increment(static_cast<double>(durable.size()));
+  metrics_.batch_messages.Observe(static_cast<double>(pipeline.size()));
+  if (!durable.empty()) on_durable_(durable, NowMicros());
+  for (std::size_t i = 0; i < pipeline.size(); ++i) {
+    absl::Status status = replies[i].IsError()
+                              ? absl::UnavailableError("the queue refused the message")
+                              : absl::OkStatus();
+    std::move(pipeline[i].handler)(std::move(status));
+  }
+}
+
+void Enqueuer::Fail(std::vector<Waiter>& waiters, const absl::Status& status) {
+  for (Waiter& waiter : waiters) std::move(waiter.handler)(status);
+}
+
+void Enqueuer::Disconnected(const absl::Status& status) {
+  connected_ = false;
+  std::vector<Waiter> waiters;
+  waiters.swap(waiting_);
+  for (const Waiter& waiter : waiters) waiting_bytes_ -= waiter.envelope.size();
+  metrics_.errors(EnqueueFault::kDisconnected).Increment(static_cast<double>(waiters.size()));
+  Fail(waiters, absl::UnavailableError(status.message()));
+}
+
+}  // namespace postern::edge

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+// Every fixed limit of the edge, in one place. What operators may change is in settings.h.
+namespace postern::edge {
+
+// --- What a client may send ---
+inline constexpr std::size_t kHeaderBytesMax = 16 * 1024;
+inline constexpr std::size_t kBodyBytesMax = 64 * 1024;
+inline constexpr std::size_t kJsonDepthMax = 8;
+// A request lists at most so many violations.
+inline constexpr std::size_t kViolationsMax = 50;
+// A member's name is repeated in an answer only up to this length.
+inline constexpr std::size_t kMemberNameBytesMax = 64;
+inline constexpr std::size_t kMessageCodePointsMax = 1000;
+// E.164 has at most 15 digits. The shortest numbers in use (+290, +683) have 7.
+inline constexpr std::size_t kNumberDigitsMin = 7;
+inline constexpr std::size_t kNumberDigitsMax = 15;
+inline constexpr std::size_t kMetadataMembersMax = 16;
+inline constexpr std::size_t kMetadataBytesMax = 2048;
+inline constexpr std::size_t kClientRefBytesMax = 64;
+
+// --- Queue ---
+// A Redis that does not answer for so long is given up, and its connection with it.
+inline constexpr std::chrono::milliseconds kExchangeTimeout{1'000};
+inline constexpr std::chrono::milliseconds kReconnectPauseMax{1'000};
+inline constexpr std::chrono::milliseconds kReconnectPauseMin{50};
+// An idle connection is tried with PING, so that a dead one is found before a client needs it.
+inline constexpr std::chrono::milliseconds kIdlePingInterval{5'000};
+// Messages of one lane that wait for the queue. Past one of them the answer is 503 at once.
+inline constexpr std::size_t kWaitingMessagesMax = 8'192;
+inline constexpr std::size_t kWaitingBytesMax = 16 * 1024 * 1024;
+// One pipeline. More waits for the next, so that one exchange stays well under its timeout.
+inline constexpr std::size_t kPipelineMessagesMax = 1'024;
+inline constexpr std::chrono::milliseconds kSafetyCheckInterval{1'000};
+inline constexpr std::int64_t kQueueRetryAfterSeconds = 1;
+
+// --- Main server ---
+inline constexpr std::size_t kRegistrationBatchMax = 500;
+inline constexpr std::size_t kRegistrationBatchBytesMax = 1024 * 1024;
+inline constexpr std::size_t kRegistrationsInFlightMax = 16;
+inline constexpr std::chrono::milliseconds kRegistrationGatherTime{10};
+inline constexpr std::chrono::milliseconds kRegistrationDeadline{10'000};
+inline constexpr std::chrono::milliseconds kRegistrationPauseMin{100};
+inline constexpr std::chrono::milliseconds kRegistrationPauseMax{1'000};
+// What shutdown waits for outstanding registrations. What is left is registered by its delivery.
+inline constexpr std::chrono::milliseconds kRegistrationFlushLimit{3'000};
+inline constexpr std::chrono::milliseconds kGetMessageDeadline{2'000};
+inline constexpr std::int64_t kStatusRetryAfterSeconds = 1;
+inline constexpr std::chrono::milliseconds kDataKeyDeadline{5'000};
+inline constexpr std::chrono::milliseconds kDataKeyRetryPause{500};
+inline constexpr std::chrono::milliseconds kDataKeyCheckInterval{1'000};
+inline constexpr std::chrono::milliseconds kWatchRetryPause{500};
+// Encryptions under one key with random nonces, whatever the server says (NIST SP 800-38D, 8.3).
+inline constexpr std::uint64_t kEncryptionsHardMax = std::uint64_t{1} << 31;
+
+// --- Logs ---
+// Access lines per second of one lane, successes and failures apart; the rest is counted.
+inline constexpr int kAccessLinesPerSecond = 5;
+
+}  // namespace postern::edge

@@ -1,0 +1,54 @@
+#include <iostream>
+#include <string>
+
+#include "edge_proxy/application.h"
+#include "edge_proxy/settings.h"
+#include "services/common/app/command_line.h"
+#include "services/common/app/signals.h"
+#include "services/common/log/log.h"
+
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::cerr << "postern-edge: " << status.message() << '\n';
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using postern::edge::Application;
+  postern::app::BlockSignals();
+  const auto parsed = postern::app::ParseCommandLine(
+      argc, argv, "postern-edge", "Takes messages from clients over REST with mutual TLS.",
+      "/etc/postern/edge.yaml");
+  if (parsed.exit_code.has_value()) return *parsed.exit_code;
+
+  postern::edge::Settings settings;
+  auto schema = postern::edge::MakeSchema(settings);
+  const absl::Status loaded = schema.Load(parsed.command_line.config_path);
+  if (!loaded.ok()) return Fail(loaded);
+  if (parsed.command_line.print_config) std::cout << schema.Print();
+  if (parsed.command_line.print_config || parsed.command_line.check_config) return 0;
+
+  postern::log::Settings log;
+  log.program = "edge";
+  log.level = settings.log_level;
+  log.folder = settings.log_folder;
+  const absl::Status logging = postern::log::Start(log);
+  if (!logging.ok()) return Fail(logging);
+
+  int exit_code = 0;
+  {
+    Application application(settings);
+    const absl::Status started = application.Start();
+    if (started.ok()) {
+      postern::app::WaitForStop();
+      application.Stop();
+    } else {
+      exit_code = Fail(started);
+    }
+  }
+  postern::log::Stop();
+  return exit_code;
+}

@@ -1,0 +1,72 @@
+#include "edge_proxy/settings.h"
+
+namespace postern::edge {
+namespace {
+
+using config::Schema;
+using std::chrono::milliseconds;
+constexpr auto kRequired = Schema::Presence::kRequired;
+constexpr auto kOptional = Schema::Presence::kOptional;
+
+void AddProcess(Schema& schema, Settings& s) {
+  schema.String("name", &s.name, kRequired, "Name of this edge, as in its certificate.");
+  schema.String("trust_domain", &s.trust_domain, kRequired,
+                "SPIFFE trust domain of the mesh and of the clients.");
+  schema.Choice("log.level", &s.log_level, {"debug", "info", "warn", "error"},
+                "Least severe level that is logged.");
+  schema.Path("log.folder", &s.log_folder, kOptional,
+              "Folder of log files, beside standard error; empty: none.");
+  schema.String("ops.address", &s.ops_address, kRequired, "Address of the operations port.");
+  schema.Int("ops.port", &s.ops_port, 0, 65535, "Operations port: metrics and health, plain HTTP.");
+  schema.Int("io_threads", &s.io_threads, 1, 64,
+             "Threads that serve clients, each with a Redis connection of its own.");
+  schema.Duration("drain_timeout_ms", &s.drain_timeout, milliseconds(0), std::chrono::minutes(10),
+                  "Longest time to finish the requests in hand at a stop.");
+}
+
+void AddListener(Schema& schema, Settings& s) {
+  schema.String("listen.address", &s.listen_address, kRequired, "Address of the REST port.");
+  schema.Int("listen.port", &s.listen_port, 0, 65535, "REST port, mutual TLS.");
+  schema.Path("listen.certificate_file", &s.listen.certificate, kRequired,
+              "Certificate that clients see (PEM, leaf first).");
+  schema.Path("listen.key_file", &s.listen.key, kRequired, "Its key (PEM, mode 0600).");
+  schema.Path("listen.trust_file", &s.listen.trust, kRequired, "The CA of the clients (PEM).");
+  schema.Int("listen.connections", &s.connections_max, 1, 1'000'000,
+             "Most client connections of one thread.");
+  schema.Path("directory.cache_file", &s.directory_cache_file, kOptional,
+              "Where the client directory is kept for a start without the main server.");
+}
+
+void AddPeers(Schema& schema, Settings& s) {
+  schema.Path("mesh.certificate_file", &s.mesh.certificate, kRequired,
+              "This edge's certificate towards Redis and the main server (PEM).");
+  schema.Path("mesh.key_file", &s.mesh.key, kRequired, "Its key (PEM, mode 0600).");
+  schema.Path("mesh.trust_file", &s.mesh.trust, kRequired, "The CA of the services (PEM).");
+  schema.String("server.target", &s.server_target, kRequired,
+                "The main server: host:port, or dns:///name:port for several.");
+  schema.Int("registration.buffer_mib", &s.registration_buffer_mib, 1, 4096,
+             "Memory for accepted messages that the main server does not know yet.");
+  schema.String("redis.host", &s.redis_host, kRequired, "Host of the Redis server.");
+  schema.Int("redis.port", &s.redis_port, 1, 65535, "TLS port of the Redis server.");
+  schema.String("redis.user", &s.redis_user, kRequired, "Account at Redis.");
+  schema.Path("redis.password_file", &s.redis_password_file, kRequired,
+              "File with its password, mode 0600.");
+  schema.Path("redis.trust_file", &s.redis_trust_file, kRequired,
+              "The CA that Redis's certificate comes from (PEM).");
+  schema.Int("redis.flush_interval_us", &s.redis_flush_interval_us, 0, 100'000,
+             "Least time between two pipelines: what comes meanwhile shares one fsync.");
+  schema.Bool("allow_unsafe_queue", &s.allow_unsafe_queue,
+              "Accept messages although Redis's settings can lose them. Never in production.");
+}
+
+}  // namespace
+
+Schema MakeSchema(Settings& settings) {
+  Schema schema;
+  AddProcess(schema, settings);
+  AddListener(schema, settings);
+  AddPeers(schema, settings);
+  return schema;
+}
+
+}  // namespace postern::edge
