@@ -1,12 +1,8 @@
 #include "tests/support/redis_server.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +15,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
 #include "services/common/base/strings.h"
+#include "tests/support/free_port.h"
 
 namespace postern::test {
 namespace {
@@ -30,18 +27,6 @@ constexpr std::chrono::milliseconds kPollInterval{10};
 // Tests run in the repository's root.
 constexpr char kProductionSettings[] = "deployment/config/redis.conf";
 constexpr char kProductionAccounts[] = "deployment/config/users.acl";
-
-std::uint16_t FreePort() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const raw = reinterpret_cast<sockaddr*>(&address);
-  const bool ok = ::bind(fd, raw, size) == 0 && ::getsockname(fd, raw, &size) == 0;
-  ::close(fd);
-  return ok ? ntohs(address.sin_port) : std::uint16_t{0};
-}
 
 std::string ReadText(const std::string& path) {
   std::ifstream file(path);

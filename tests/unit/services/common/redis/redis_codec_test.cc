@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ TEST(AppendCommand, WritesLengthsNotDelimiters) {
 
 TEST(AppendCommand, AppendsToWhatIsThere) {
   std::string wire = "x";
-  std::vector<std::string_view> arguments(11, "y");
-  AppendCommand(wire, arguments);
+  const std::vector<std::string_view> arguments(11, "y");
+  AppendCommand(wire, std::span<const std::string_view>(arguments));
   EXPECT_EQ(wire.substr(0, 11), "x*11\r\n$1\r\ny");
 }
 
