@@ -27,6 +27,15 @@ bool IsHostCharacter(char c) {
          std::string_view("-._~%!$&'()*+,;=:[]").find(c) != std::string_view::npos;
 }
 
+bool HasBareLineFeed(const beast::flat_buffer& in) {
+  const std::string_view text(static_cast<const char*>(in.data().data()), in.size());
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos;
+       at = text.find('\n', at + 1)) {
+    if (at == 0 || text[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 RequestParser::RequestParser(std::size_t header_bytes, std::size_t body_bytes)
@@ -46,6 +55,10 @@ RequestParser::State RequestParser::Feed(beast::flat_buffer& in) {
     if (in_header) header_used_ += used;
     if (!is_header_done() && header_used_ + in.size() > header_bytes_) {
       return RefuseByParserError(beast::http::error::header_limit);
+    }
+    // Beast would wait for a proper end of the header, which then never comes.
+    if (!is_header_done() && HasBareLineFeed(in)) {
+      return RefuseByParserError(beast::http::error::bad_line_ending);
     }
     return State::kNeedMore;
   }
