@@ -17,8 +17,8 @@ SMALL = {"innodb_buffer_pool_size": "64M", "innodb_log_file_size": "64M"}
 
 
 class MariaDbServer:
-    """One MariaDB under `folder`. `passwords`: of the accounts `server` and `migrator`. `options`: settings that replace those of
-    the configuration file; they count from the next start."""
+    """One MariaDB under `folder`. `passwords`: of the accounts `server` and `migrator`. `options`: settings that
+    replace those of the configuration file; they count from the next start."""
 
     def __init__(self, folder: Path, leaf, trust: Path, passwords: dict[str, str], port: int | None = None,
                  options: dict[str, str] | None = None, guard: bool = True):
@@ -37,8 +37,8 @@ class MariaDbServer:
         self.process = Process("mariadb", [], self.folder / "mariadb.log", guard=guard)
 
     def start(self) -> None:
-        """Makes its data folder if there is none, starts it, and returns when it answers. The first start makes the schema and
-        the accounts."""
+        """Makes its data folder if there is none, starts it, and returns when it answers. The first start makes the
+        schema and the accounts."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Written last: a folder without it was not finished and is made anew.
         finished = self.folder / "initialised"
@@ -110,7 +110,8 @@ class MariaDbServer:
         return self._client("SELECT 1", "", 5).returncode == 0
 
     def sql(self, script: str, schema: str = SCHEMA, seconds: float = 120) -> list[list[str]]:
-        """Runs SQL as administrator through the socket; gives the rows, values as text. ProcessError with the server's message."""
+        """Runs SQL as administrator through the socket; gives the rows, values as text. ProcessError with the
+        server's message."""
         done = self._client(script, schema, seconds)
         if done.returncode != 0:
             raise ProcessError(f"mariadb: {done.stderr.strip()[:500]}")

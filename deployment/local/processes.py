@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable
 
-# A child with a death signal is killed when the *thread* that started it ends, so one thread starts them all; it ends with
-# the interpreter.
+# A child with a death signal is killed when the *thread* that started it ends, so one thread starts them all; it
+# ends with the interpreter.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 # Below the range that the kernel takes ports for outgoing connections from.
@@ -55,7 +55,8 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
 
 
 def _started_at(pid: int) -> int | None:
-    """When the process began, in clock ticks since boot: with the pid it names one process for ever. None: there is none."""
+    """When the process began, in clock ticks since boot: with the pid it names one process for ever. None: there is
+    none."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -65,8 +66,8 @@ def _started_at(pid: int) -> int | None:
 
 
 class Process:
-    """One program in a process group of its own, its output appended to a log file. A file beside the log, `<log>.pid`, says which
-    process it is while it runs, for `attached`.
+    """One program in a process group of its own, its output appended to a log file. A file beside the log, ending in
+    `.pid`, says which process it is while it runs, for `attached`.
 
     `guard`: it is killed when this Python process ends, however that ends.
     """
@@ -157,7 +158,8 @@ class Process:
                                f"{self.tail()}") from error
 
     def wait_ready(self, ready: Callable[[], bool], seconds: float = 20) -> None:
-        """Returns once `ready` holds; ProcessError with the end of the log when it does not, or when the program ends."""
+        """Returns once `ready` holds; ProcessError with the end of the log when it does not, or when the program
+        ends."""
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running():

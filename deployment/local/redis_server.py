@@ -12,8 +12,9 @@ USERS = ("edge", "worker", "server", "admin")
 
 
 class RedisServer:
-    """One Redis under `folder`. `passwords`: by ACL user. `options`: settings that replace those of the configuration file, such as
-    {"appendfsync": "everysec"}; they count from the next start. `env`: such as LD_PRELOAD, from the next start."""
+    """One Redis under `folder`. `passwords`: by ACL user. `options`: settings that replace those of the configuration
+    file, such as {"appendfsync": "everysec"}; they count from the next start. `env`: such as LD_PRELOAD, from the
+    next start."""
 
     def __init__(self, folder: Path, leaf, trust: Path, client, passwords: dict[str, str], port: int | None = None,
                  options: dict[str, str] | None = None, env: dict[str, str] | None = None, guard: bool = True):

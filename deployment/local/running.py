@@ -24,7 +24,8 @@ def _rank(process: Process) -> int:
 
 
 def processes(folder: Path) -> list[Process]:
-    """Everything that was started and not stopped in order, in the order to stop it; some may have ended by themselves."""
+    """Everything that was started and not stopped in order, in the order to stop it; some may have ended by
+    themselves."""
     found = []
     for pid_file in folder.glob("*/*.pid"):
         try:

@@ -42,7 +42,8 @@ class Stack:
     `overrides`: configuration keys by program kind or instance: {"worker": {"retry_interval_ms": 500}}.
     `redis_options`, `mariadb_options`: settings that replace those of deployment/config.
     `redis_env`: environment of Redis, such as LD_PRELOAD.
-    `ports`: fixed ports, by the names in PORTS; all others are free ones. Worker 1 uses worker_ops, worker n worker_ops + 9 + n.
+    `ports`: fixed ports, by the names in PORTS; all others are free ones. Worker 1 uses worker_ops, worker n
+    worker_ops + 9 + n.
     `guard`: everything is killed when this Python process ends, however that ends.
     """
 
@@ -132,8 +133,8 @@ class Stack:
             program.wait_ready()
 
     def stop(self) -> dict[str, int | None]:
-        """Stops everything in order: edge, workers, server, stores. Gives the exit codes; ProcessError, once all is stopped, when
-        something had to be killed."""
+        """Stops everything in order: edge, workers, server, stores. Gives the exit codes; ProcessError, once all is
+        stopped, when something had to be killed."""
         codes, faults = {}, []
         for process in self.processes():
             try:

@@ -89,8 +89,8 @@ class ProcessTest(unittest.TestCase):
             program.wait_ready()
 
     def assert_delivered(self, accepted: dict[str, str], unknown: int = 0, seconds: float = 20) -> None:
-        """Waits until every accepted message is in the register, delivered, once. `unknown`: so many more may be there, sent by
-        requests that got no answer."""
+        """Waits until every accepted message is in the register, delivered, once. `unknown`: so many more may be
+        there, sent by requests that got no answer."""
         wanted = {uuid.UUID(message_id).hex for message_id in accepted}
 
         def missing() -> set[str]:
@@ -156,8 +156,8 @@ class Client:
         self.opened = 0
 
     def request(self, method: str, path: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
-        """Sends one request and reads its answer. OSError or HTTPException when the connection fails; the next request opens a new
-        one."""
+        """Sends one request and reads its answer. OSError or HTTPException when the connection fails; the next
+        request opens a new one."""
         if self._connection is None:
             self._connection = http.client.HTTPSConnection(
                 "localhost", self._port, timeout=self._timeout, context=self._context)

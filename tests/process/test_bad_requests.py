@@ -1,4 +1,5 @@
-"""Requests that the edge must refuse, sent to a real one: status, code, pointers, and whether the connection stays usable."""
+"""Requests that the edge must refuse, sent to a real one: status, code, pointers, and whether the connection stays
+usable."""
 
 import json
 import socket
@@ -50,9 +51,12 @@ BODIES = [
     ("metadata nested", body(metadata={"a": {}}), 422, "validation-failed", {"/metadata/a"}),
     ("metadata of 17", body(metadata={f"k{i}": i for i in range(17)}), 422, "validation-failed", {"/metadata"}),
     ("metadata of 2049 bytes", body(metadata={"k": "x" * 2049}), 422, "validation-failed", {"/metadata"}),
-    ("another's client_id", body(metadata={"client_id": "client-01"}), 422, "validation-failed", {"/metadata/client_id"}),
-    ("timestamp of nonsense", body(metadata={"timestamp": "yesterday"}), 422, "validation-failed", {"/metadata/timestamp"}),
-    ("client_ref with a space", body(metadata={"client_ref": "a b"}), 422, "validation-failed", {"/metadata/client_ref"}),
+    ("another's client_id", body(metadata={"client_id": "client-01"}), 422, "validation-failed",
+     {"/metadata/client_id"}),
+    ("timestamp of nonsense", body(metadata={"timestamp": "yesterday"}), 422, "validation-failed",
+     {"/metadata/timestamp"}),
+    ("client_ref with a space", body(metadata={"client_ref": "a b"}), 422, "validation-failed",
+     {"/metadata/client_ref"}),
     ("all at once", body(sender_number="x", message_body="", more=1), 422, "validation-failed",
      {"/sender_number", "/message_body", "/more"}),
 ]
@@ -85,7 +89,8 @@ FRAMING = [
     ("space before colon", _START + b"Host : a\r\nContent-Length: 2\r\n\r\n{}", {400}),
     ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\r\n\r\n", {400}),
     ("header of 20 kB", _START + b"Host: a\r\nX: " + b"x" * 20000 + b"\r\n\r\n", {431}),
-    ("body of 64 kB and one byte", _START + b"Host: a\r\n" + _TYPE + b"Content-Length: 65537\r\n\r\n" + b"x" * 65537, {413}),
+    ("body of 64 kB and one byte",
+     _START + b"Host: a\r\n" + _TYPE + b"Content-Length: 65537\r\n\r\n" + b"x" * 65537, {413}),
 ]
 
 

@@ -19,7 +19,8 @@ class Certificates(ProcessTest):
             cls.foreign = Authority.create(cls.folder / "foreign", cls.stack.trust_domain)
             cls.expired = expired_certificate(cls.authority, "clients_ca", cls.authority.issue("client", "late"))
             # Registered, so that nothing but its end speaks against it.
-            cls.stack.ctl("client", "create", "late", "--domain", "localhost", "--certificate", str(cls.expired.certificate))
+            cls.stack.ctl("client", "create", "late", "--domain", "localhost",
+                          "--certificate", str(cls.expired.certificate))
         except BaseException:
             cls.tearDownClass()
             raise

@@ -27,7 +27,8 @@ class Messages(ProcessTest):
         body = "Grüße 👋 \"quoted\" \\ \t end"
         answer = self.client().post({
             "sender_number": NUMBER, "message_body": body,
-            "metadata": {"client_id": "client-00", "timestamp": "2026-01-02T03:04:05Z", "client_ref": "order-7", "n": 3}})
+            "metadata": {"client_id": "client-00", "timestamp": "2026-01-02T03:04:05Z", "client_ref": "order-7",
+                         "n": 3}})
         self.assertEqual(answer.status, 202, answer.body)
         message_id = answer.json["id"]
         self.assertEqual(answer.headers["location"], f"/api/v1/messages/{message_id}")

@@ -1,4 +1,5 @@
-"""The main server, the database or a worker goes away: clients go on getting 202, and everything is delivered afterwards."""
+"""The main server, the database or a worker goes away: clients go on getting 202, and everything is delivered
+afterwards."""
 
 import unittest
 

@@ -1,5 +1,6 @@
 """SIGTERM to each program under load: it ends with 0, in time, and nothing accepted is lost."""
 
+import subprocess
 import unittest
 
 from support import Load, ProcessTest
@@ -82,9 +83,8 @@ class BadStart(ProcessTest):
         self.assertIn("600", text)
 
     def run_program(self, program, *words: str) -> tuple[int, str]:
-        import subprocess
-
-        done = subprocess.run([program.process.command[0], *words], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([program.process.command[0], *words], capture_output=True, text=True, timeout=30,
+                              check=False)
         return done.returncode, done.stdout + done.stderr
 
 
