@@ -84,6 +84,7 @@ void RequestParser::on_request_impl(verb, View method_text, View target, int ver
   if (question < target.size()) {
     request_.query.assign(target.data() + question + 1, target.size() - question - 1);
   }
+  head_ = request_.method == "HEAD";
   length_required_ =
       request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH";
   request_.fields.reserve(12);

@@ -39,7 +39,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   bool keep_alive() const {
     return http_11_ && boost::beast::http::basic_parser<true>::keep_alive();
   }
-  bool head() const { return request_.method == "HEAD"; }
+  bool head() const { return head_; }
   const Refusal& refusal() const { return refusal_; }
   // The parsed request, once complete; `peer` and `received_at_us` are not set.
   Request& request() { return request_; }
@@ -70,6 +70,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   Request request_;
   Refusal refusal_;
   bool http_11_ = false;
+  bool head_ = false;
   bool host_seen_ = false;
   bool length_seen_ = false;
   bool length_required_ = false;
