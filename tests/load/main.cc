@@ -3,7 +3,10 @@
 #include <cstdint>
 #include <string>
 
+#include "services/common/db/connection.h"
+#include "tests/load/preload_command.h"
 #include "tests/load/run_command.h"
+#include "tests/load/verify_command.h"
 
 namespace postern::load {
 namespace {
@@ -44,6 +47,10 @@ void AddRun(CLI::App& app, RunSettings& settings, std::int64_t& seconds, std::in
   run->add_flag("--json", json, "One JSON line on stdout.");
 }
 
+void AddConfig(CLI::App& command, std::string& ctl_config) {
+  command.add_option("--ctl-config", ctl_config, "Configuration file of posternctl.")->required();
+}
+
 int Main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("Load generator of Postern, and what checks its ledger.", "postern-load");
@@ -53,11 +60,27 @@ int Main(int argc, char** argv) {
   std::int64_t warmup = 10;
   bool json = false;
   AddRun(app, run_settings, seconds, warmup, json);
+  std::string ctl_config;
+  std::string ledger;
+  CLI::App* verify = app.add_subcommand(
+      "verify", "Compares a ledger with what the main server and its database hold.");
+  verify->add_option("--ledger", ledger, "Ledger of a run that has ended.")->required();
+  AddConfig(*verify, ctl_config);
+  std::int64_t messages = 1'000'000;
+  CLI::App* preload = app.add_subcommand(
+      "preload", "Stores delivered messages, so that a run meets a large table.");
+  preload->add_option("--messages", messages, "How many.")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  AddConfig(*preload, ctl_config);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  db::InitializeDriver();
+  if (verify->parsed()) return RunVerify(ledger, ctl_config);
+  if (preload->parsed()) return RunPreload(messages, ctl_config);
   run_settings.seconds = std::chrono::seconds(seconds);
   run_settings.warmup_seconds = std::chrono::seconds(warmup);
   return RunLoad(run_settings, json);
