@@ -1,0 +1,135 @@
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_join.h"
+#include "postern/v1/client_service.grpc.pb.h"
+#include "services/common/base/encoding.h"
+#include "services/common/base/strings.h"
+#include "services/common/rpc/status.h"
+#include "services/ctl/client_certificate.h"
+#include "services/ctl/command.h"
+#include "services/ctl/json.h"
+#include "services/ctl/table.h"
+#include "services/ctl/text.h"
+
+namespace postern::ctl {
+namespace {
+
+struct CreateOptions {
+  std::string id;
+  std::string domain;
+  std::string certificate;
+  std::string sha256;
+};
+
+struct ListOptions {
+  std::int32_t limit = kDefaultPageSize;
+  std::string page_token;
+  bool all = false;
+};
+
+template <typename Clients>
+void PrintClients(Context& context, const Clients& clients, bool with_header) {
+  Table table({"ID", "DOMAIN", "STATE", "CREATED", "CERTIFICATE_SHA256"});
+  for (const v1::Client& client : clients) {
+    table.Add({client.client_id(), client.domain(), StateText(client.state()),
+               TimeText(client.created_at_us()), absl::StrJoin(client.certificate_sha256(), ",")});
+  }
+  table.Print(context.out(), with_header && !context.options().no_headers);
+}
+
+absl::StatusOr<std::string> Fingerprint(const CreateOptions& options) {
+  return options.certificate.empty() ? NormalizeSha256Hex(options.sha256)
+                                     : ClientCertificateSha256(options.certificate, options.id);
+}
+
+absl::Status Create(Context& context, const CreateOptions& options) {
+  const absl::StatusOr<std::string> fingerprint = Fingerprint(options);
+  if (!fingerprint.ok()) return fingerprint.status();
+  const auto channel = context.Channel();
+  if (!channel.ok()) return channel.status();
+  v1::CreateClientRequest request;
+  request.set_client_id(options.id);
+  request.set_domain(options.domain);
+  request.set_certificate_sha256(*fingerprint);
+  v1::CreateClientResponse response;
+  const grpc::Status status =
+      v1::ClientService::NewStub(*channel)->CreateClient(context.Call().get(), request, &response);
+  if (!status.ok()) {
+    if (status.error_code() == grpc::StatusCode::ALREADY_EXISTS) {
+      context.SetFix(
+          "Choose another id or certificate; see what is taken: posternctl client list --all");
+    }
+    return rpc::FromGrpc(status);
+  }
+  if (context.options().json()) {
+    context.out() << ToJson(response.client());
+  } else {
+    PrintClients(context, std::vector<v1::Client>{response.client()}, true);
+  }
+  context.err() << "Client " << options.id << " may send now; edges know it within a second.\n";
+  return absl::OkStatus();
+}
+
+absl::Status List(Context& context, const ListOptions& options) {
+  const auto channel = context.Channel();
+  if (!channel.ok()) return channel.status();
+  const auto stub = v1::ClientService::NewStub(*channel);
+  v1::ListClientsRequest request;
+  request.set_page_size(options.all ? kPageSizeMax : options.limit);
+  request.set_page_token(options.page_token);
+  std::optional<JsonListWriter> json;
+  for (bool first = true;; first = false) {
+    v1::ListClientsResponse page;
+    const grpc::Status status = stub->ListClients(context.Call().get(), request, &page);
+    if (!status.ok()) return rpc::FromGrpc(status);
+    if (!context.options().json()) {
+      PrintClients(context, page.clients(), first);
+    } else {
+      if (first) json.emplace(context.out(), "clients");
+      for (const v1::Client& client : page.clients()) json->Add(client);
+    }
+    request.set_page_token(page.next_page_token());
+    if (!options.all || page.next_page_token().empty()) break;
+  }
+  if (json) {
+    json->End(request.page_token());
+  } else if (!request.page_token().empty()) {
+    context.err() << "There are more: --page-token " << request.page_token() << " (or --all)\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddClientCommands(CommandTree& tree, Context& context) {
+  CLI::App* const noun = tree.Noun("client", "Clients: who may send messages.");
+  auto created = std::make_shared<CreateOptions>();
+  CLI::App* const create =
+      tree.Verb(noun, "create", "Registers a client and the certificate that it will show.",
+                "create the client", [&context, created] { return Create(context, *created); });
+  create->add_option("id", created->id, "Its id: 1 to 64 of [a-z0-9._-]; CN of its certificate")
+      ->required();
+  create->add_option("--domain", created->domain, "The host name of its domain")
+      ->required()
+      ->type_name("HOST");
+  CLI::Option_group* const which = create->add_option_group("Certificate");
+  which->add_option("--certificate", created->certificate, "Its certificate, PEM")
+      ->type_name("FILE");
+  which->add_option("--sha256", created->sha256, "Or the SHA-256 of its certificate in DER")
+      ->type_name("HEX");
+  which->require_option(1);
+
+  auto listed = std::make_shared<ListOptions>();
+  CLI::App* const list = tree.Verb(noun, "list", "Lists clients by id.", "list clients",
+                                   [&context, listed] { return List(context, *listed); });
+  list->add_option("--limit", listed->limit, "At most so many, 1 to 1000 (50)")
+      ->check(CLI::Range(1, kPageSizeMax))
+      ->type_name("N");
+  list->add_option("--page-token", listed->page_token, "Go on where a page ended")
+      ->type_name("TOKEN");
+  list->add_flag("--all", listed->all, "Every page");
+}
+
+}  // namespace postern::ctl
