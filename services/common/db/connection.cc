@@ -226,4 +226,7 @@ std::string Placeholders(std::size_t rows, std::size_t columns) {
 
 void InitializeDriver() { sql::mysql::get_mysql_driver_instance(); }
 
+DriverThread::DriverThread() { sql::mysql::get_mysql_driver_instance()->threadInit(); }
+DriverThread::~DriverThread() { sql::mysql::get_mysql_driver_instance()->threadEnd(); }
+
 }  // namespace postern::db

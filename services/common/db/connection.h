@@ -81,4 +81,13 @@ std::string Placeholders(std::size_t rows, std::size_t columns);
 // Once in main, before threads.
 void InitializeDriver();
 
+// What the driver keeps for a thread that uses connections: make one first in the thread, so that it goes last.
+class DriverThread {
+ public:
+  DriverThread();
+  ~DriverThread();
+  DriverThread(const DriverThread&) = delete;
+  DriverThread& operator=(const DriverThread&) = delete;
+};
+
 }  // namespace postern::db

@@ -1,6 +1,5 @@
 #include "services/common/db/executor.h"
 
-#include <mysql_driver.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -76,24 +75,21 @@ struct Executor::Impl {
 
   void Run() {
     NameThread();
-    sql::mysql::get_mysql_driver_instance()->threadInit();
-    {
-      std::unique_ptr<Connection> connection;
-      SteadyClock::time_point next_attempt{};
-      std::unique_lock lock(mutex);
-      while (true) {
-        wake.wait(lock, [this] { return stopping || !queue.empty(); });
-        if (queue.empty()) break;
-        auto [enqueued, item] = std::move(queue.front());
-        queue.pop_front();
-        lock.unlock();
-        waiting.Observe(std::chrono::duration<double>(SteadyClock::now() - enqueued).count());
-        Perform(item, connection, next_attempt);
-        item.work = nullptr;
-        lock.lock();
-      }
+    const DriverThread driver_thread;
+    std::unique_ptr<Connection> connection;
+    SteadyClock::time_point next_attempt{};
+    std::unique_lock lock(mutex);
+    while (true) {
+      wake.wait(lock, [this] { return stopping || !queue.empty(); });
+      if (queue.empty()) return;
+      auto [enqueued, item] = std::move(queue.front());
+      queue.pop_front();
+      lock.unlock();
+      waiting.Observe(std::chrono::duration<double>(SteadyClock::now() - enqueued).count());
+      Perform(item, connection, next_attempt);
+      item.work = nullptr;
+      lock.lock();
     }
-    sql::mysql::get_mysql_driver_instance()->threadEnd();
   }
 
   void Perform(Item& item, std::unique_ptr<Connection>& connection,

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace postern::messages {
+
+// Messages in one call; the protocol says so.
+inline constexpr int kBatchMax = 1000;
+
+// Messages that the writer has in hand, held registrations included. At about 2 KiB each this
+// bounds its memory to 64 MiB.
+inline constexpr std::size_t kWriterMessagesMax = 32'768;
+// Rows in one transaction: enough to make the commit cheap, little enough to keep locks and redo
+// short.
+inline constexpr std::size_t kTransactionRowsMax = 1024;
+// How often a transaction that met a deadlock is run again before its messages are sent back.
+inline constexpr int kTransactionAttempts = 4;
+// Limit of one statement of the writer.
+inline constexpr std::chrono::seconds kWriterStatementTimeout{10};
+// Ids of messages delivered a moment ago that each of two generations holds: over a minute at full
+// rate.
+inline constexpr std::size_t kRecentIdsPerGeneration = 524'288;
+
+// Messages in one page of a list.
+inline constexpr int kPageDefault = 50;
+inline constexpr int kPageMax = 1000;
+// How far an id's time and the time of acceptance may differ: edges take both from one clock, but
+// ids never step back with it.
+inline constexpr std::chrono::minutes kIdTimeSlack{10};
+
+// Rows that the reconciler looks at in one step, and steps in one run while nothing is missing.
+inline constexpr int kReconcilePageRows = 500;
+inline constexpr int kReconcilePagesPerRun = 20;
+
+// Limit of one exchange with Redis.
+inline constexpr std::chrono::seconds kQueueExchangeTimeout{5};
+
+// Columns as the schema has them.
+inline constexpr std::size_t kClientIdMax = 64;
+inline constexpr std::size_t kDomainMax = 253;
+inline constexpr std::size_t kClientRefMax = 64;
+inline constexpr std::size_t kBodyCiphertextMax = 4100;
+inline constexpr std::size_t kNumberCiphertextMax = 64;
+inline constexpr std::size_t kMetadataMax = 2048;
+inline constexpr std::size_t kTraceparentMax = 55;
+inline constexpr std::size_t kReasonMax = 64;
+inline constexpr std::size_t kEntryIdMax = 41;
+
+}  // namespace postern::messages
