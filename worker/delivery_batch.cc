@@ -1,0 +1,61 @@
+#include "worker/delivery_batch.h"
+
+#include <string>
+#include <utility>
+
+#include "services/common/base/uuid.h"
+#include "worker/limits.h"
+
+namespace postern::worker {
+namespace {
+
+bool Read(const QueueEntry& entry, v1::Envelope& envelope) {
+  if (!entry.envelope || entry.envelope->size() > kMaxEnvelopeBytes) return false;
+  return envelope.ParseFromArray(entry.envelope->data(),
+                                 static_cast<int>(entry.envelope->size())) &&
+         envelope.id().size() == Uuid::kSize;
+}
+
+}  // namespace
+
+bool DeliveryBatch::Add(const QueueEntry& entry, std::chrono::steady_clock::time_point taken_at) {
+  v1::Delivery& delivery = *request_.add_deliveries();
+  v1::QueuePosition& position = *delivery.mutable_position();
+  position.set_shard(entry.key.shard);
+  position.set_entry_id(entry.id_text.data(), entry.id_text.size());
+  Entry& mine = entries_.emplace_back();
+  mine.key = entry.key;
+  mine.taken_at = taken_at;
+  if (Read(entry, *delivery.mutable_envelope())) {
+    bytes_ += entry.envelope->size();
+    return true;
+  }
+  delivery.mutable_envelope()->Clear();
+  std::string content = entry.RawContent();
+  if (content.size() > kMaxEnvelopeBytes) content.resize(kMaxEnvelopeBytes);
+  bytes_ += content.size();
+  delivery.set_unreadable_entry(std::move(content));
+  return false;
+}
+
+void DeliveryBatch::Clear() {
+  request_.Clear();
+  response_.Clear();
+  entries_.clear();
+  bytes_ = 0;
+  context_.reset();
+}
+
+grpc::ClientContext& DeliveryBatch::NewContext(std::chrono::milliseconds budget) {
+  response_.Clear();
+  sent_at_ = std::chrono::steady_clock::now();
+  context_ = std::make_unique<grpc::ClientContext>();
+  context_->set_deadline(std::chrono::system_clock::now() + budget);
+  return *context_;
+}
+
+void DeliveryBatch::Cancel() {
+  if (context_ != nullptr) context_->TryCancel();
+}
+
+}  // namespace postern::worker

@@ -1,0 +1,164 @@
+#include "worker/queue_monitor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "services/common/redis/command.h"
+#include "services/common/redis/queue_layout.h"
+#include "worker/limits.h"
+#include "worker/queue_entry.h"
+
+namespace postern::worker {
+namespace {
+
+namespace asio = boost::asio;
+
+// KEYS[1] stream; ARGV: group, this consumer, least idle milliseconds, `own` or `others`. A script,
+// since between a look and the deletion a consumer could take an entry, which would be lost with
+// it.
+constexpr std::string_view kDeleteConsumers = R"(
+local deleted = 0
+for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local consumer = {}
+  for i = 1, #row, 2 do consumer[row[i]] = row[i + 1] end
+  local own = consumer['name'] == ARGV[2]
+  if consumer['pending'] == 0 and consumer['idle'] >= tonumber(ARGV[3])
+      and own == (ARGV[4] == 'own') then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer['name'])
+    deleted = deleted + 1
+  end
+end
+return deleted
+)";
+
+std::string_view Text(const redisReply& reply) {
+  return reply.str == nullptr ? std::string_view() : std::string_view(reply.str, reply.len);
+}
+
+// The value that follows `name` in a flat list of names and values.
+const redisReply* Find(const redisReply& list, std::string_view name) {
+  if (list.type != REDIS_REPLY_ARRAY) return nullptr;
+  for (std::size_t i = 0; i + 1 < list.elements; i += 2) {
+    if (Text(*list.element[i]) == name) return list.element[i + 1];
+  }
+  return nullptr;
+}
+
+std::optional<std::int64_t> Number(const redisReply& list, std::string_view name) {
+  const redisReply* const value = Find(list, name);
+  if (value == nullptr || value->type != REDIS_REPLY_INTEGER) return std::nullopt;
+  return value->integer;
+}
+
+struct GroupState {
+  std::int64_t pending = 0;
+  std::optional<std::int64_t> lag;
+};
+
+GroupState ReadGroups(const redisReply& groups) {
+  GroupState state;
+  for (std::size_t i = 0; groups.type == REDIS_REPLY_ARRAY && i < groups.elements; ++i) {
+    const redisReply& group = *groups.element[i];
+    const redisReply* const name = Find(group, "name");
+    if (name == nullptr || Text(*name) != redis::kConsumerGroup) continue;
+    state.pending = Number(group, "pending").value_or(0);
+    state.lag = Number(group, "lag");
+  }
+  return state;
+}
+
+// When the stream's first entry came, in milliseconds since the Unix epoch.
+std::optional<std::uint64_t> OldestEntry(const redisReply& stream) {
+  const redisReply* const first = Find(stream, "first-entry");
+  if (first == nullptr || first->type != REDIS_REPLY_ARRAY || first->elements == 0) {
+    return std::nullopt;
+  }
+  const auto id = EntryId::Parse(Text(*first->element[0]));
+  if (!id) return std::nullopt;
+  return id->milliseconds;
+}
+
+}  // namespace
+
+QueueMonitor::QueueMonitor(const asio::any_io_executor& executor, std::string consumer,
+                           RedisLink::MakeSettings make_settings, WorkerMetrics& metrics)
+    : consumer_(std::move(consumer)),
+      link_(executor, "monitor", std::move(make_settings), metrics.redis_faults),
+      wakeup_(executor),
+      metrics_(metrics) {}
+
+asio::awaitable<void> QueueMonitor::Run() {
+  auto next_deletion = std::chrono::steady_clock::now();
+  while (!stopped_) {
+    co_await Measure();
+    if (std::chrono::steady_clock::now() >= next_deletion) {
+      co_await DeleteConsumers(false);
+      next_deletion = std::chrono::steady_clock::now() + kStaleConsumerPeriod;
+    }
+    if (!stopped_) co_await wakeup_.WaitUntil(std::chrono::steady_clock::now() + kMonitorPeriod);
+  }
+  if (link_.connected()) co_await DeleteConsumers(true);
+  link_.Close();
+  ended_ = true;
+}
+
+asio::awaitable<void> QueueMonitor::Measure() {
+  std::string wire;
+  for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
+    redis::AppendCommand(wire, "XINFO", "STREAM", redis::StreamKey(shard));
+    redis::AppendCommand(wire, "XINFO", "GROUPS", redis::StreamKey(shard));
+  }
+  auto replies = co_await link_.Exchange(std::move(wire), 2 * redis::kShards, kRedisTimeout);
+  if (!replies.ok()) co_return;
+  link_.ResetPause();
+  Publish(*replies);
+}
+
+void QueueMonitor::Publish(const std::vector<redis::Reply>& replies) {
+  std::int64_t lag = 0;
+  std::int64_t pending = 0;
+  std::optional<std::uint64_t> oldest;
+  for (std::size_t shard = 0; shard < redis::kShards; ++shard) {
+    const redisReply& stream = replies[2 * shard].raw();
+    const GroupState group = ReadGroups(replies[2 * shard + 1].raw());
+    const std::int64_t length = Number(stream, "length").value_or(0);
+    pending += group.pending;
+    // Redis does not know the lag when an entry that nobody read was deleted.
+    lag += group.lag.value_or(std::max<std::int64_t>(0, length - group.pending));
+    const auto first = OldestEntry(stream);
+    if (first && (!oldest || *first < *oldest)) oldest = first;
+  }
+  metrics_.queue_lag.Set(static_cast<double>(lag));
+  metrics_.queue_pending.Set(static_cast<double>(pending));
+  metrics_.queue_oldest.Set(static_cast<double>(oldest.value_or(0)) / 1e3);
+}
+
+asio::awaitable<void> QueueMonitor::DeleteConsumers(bool own) {
+  const std::chrono::milliseconds least_idle =
+      own ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kStaleConsumer);
+  const std::string idle = std::to_string(least_idle.count());
+  const std::string_view whose = own ? "own" : "others";
+  std::string wire;
+  for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
+    redis::AppendCommand(wire, "EVAL", kDeleteConsumers, "1", redis::StreamKey(shard),
+                         redis::kConsumerGroup, consumer_, idle, whose);
+  }
+  auto replies = co_await link_.Exchange(std::move(wire), redis::kShards, kRedisTimeout);
+  if (!replies.ok()) co_return;
+  std::int64_t deleted = 0;
+  for (const redis::Reply& reply : *replies) {
+    if (reply.IsInteger()) deleted += reply.integer();
+    if (reply.IsError() && !absl::IsNotFound(reply.ToStatus())) link_.Report(reply.ToStatus());
+  }
+  if (!own && deleted > 0) log::Info("stale_consumers_deleted", "count", deleted);
+}
+
+void QueueMonitor::Stop() {
+  stopped_ = true;
+  wakeup_.Wake();
+}
+
+}  // namespace postern::worker
