@@ -5,7 +5,7 @@
 namespace postern::keys {
 namespace {
 
-constexpr std::size_t kHiddenMin = 4;
+constexpr std::size_t kHiddenMin = 5;
 constexpr std::size_t kShownFirst = 4;
 constexpr std::size_t kShownLast = 2;
 
@@ -14,7 +14,7 @@ constexpr std::size_t kShownLast = 2;
 std::string MaskNumber(std::string_view number) {
   const std::size_t plus = !number.empty() && number.front() == '+' ? 1 : 0;
   const std::size_t digits = number.size() - plus;
-  const std::size_t hidden_min = std::min(digits, std::max(kHiddenMin, (digits + 1) / 2));
+  const std::size_t hidden_min = std::min(digits, kHiddenMin);
   const std::size_t last = std::min(kShownLast, (digits - hidden_min) / 3);
   const std::size_t first = std::min(kShownFirst, digits - hidden_min - last);
   std::string masked(number);

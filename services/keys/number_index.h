@@ -20,8 +20,8 @@ class NumberIndex {
   crypto::Hmac hmac_;
 };
 
-// For people: `+14155550123` as `+1415*****23`. At least half of the digits, and never fewer than
-// 4, are hidden: short numbers show less.
+// For people: `+14155550123` as `+1415*****23`. At least 5 digits are hidden: short numbers show
+// less.
 std::string MaskNumber(std::string_view number);
 
 }  // namespace postern::keys

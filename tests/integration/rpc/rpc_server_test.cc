@@ -1,0 +1,252 @@
+#include "services/server/rpc_server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/ext/channelz_service_plugin.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/security/credentials.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+
+#include "postern/v1/key_service.grpc.pb.h"
+#include "services/common/base/files.h"
+#include "services/common/base/strings.h"
+#include "services/common/rpc/credentials.h"
+#include "tests/integration/rpc/raw_call.h"
+#include "tests/support/test_certificates.h"
+
+namespace postern::server {
+namespace {
+
+using namespace std::chrono_literals;
+using grpc::StatusCode;
+using ::testing::HasSubstr;
+
+constexpr char kCreateKey[] = "/postern.v1.KeyService/CreateDataKey";
+constexpr char kReflection[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+constexpr char kListServices[] = "\x3a\x00";  // Field 7, an empty string.
+constexpr char kHealthCheck[] = "/grpc.health.v1.Health/Check";
+
+class CountingKeyService final : public v1::KeyService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* CreateDataKey(grpc::CallbackServerContext* context,
+                                          const v1::CreateDataKeyRequest*,
+                                          v1::CreateDataKeyResponse* response) override {
+    ++calls;
+    response->set_max_age_seconds(42);
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+  std::atomic<int> calls{0};
+};
+
+class RpcServerTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::channelz::experimental::InitChannelzService();
+  }
+
+  void Start(const tls::Files& files) {
+    const absl::Status started = server_.Start("127.0.0.1", 0, files, {&keys_});
+    ASSERT_TRUE(started.ok()) << started;
+    server_.SetServing(true);
+  }
+  void SetUp() override { Start(services_ca_.Leaf("server", "server-1")); }
+  void TearDown() override { server_.Shutdown(5s); }
+
+  std::string Target() const { return StrCat("localhost:", server_.port()); }
+
+  std::shared_ptr<grpc::Channel> ChannelOf(const tls::Files& files) const {
+    rpc::ChannelSettings settings;
+    settings.target = Target();
+    settings.files = files;
+    settings.trust_domain = test::TestCertificates::kTrustDomain;
+    auto channel = rpc::Channel(settings);
+    EXPECT_TRUE(channel.ok()) << channel.status();
+    return *channel;
+  }
+  std::shared_ptr<grpc::Channel> ChannelAs(const std::string& role) {
+    return ChannelOf(services_ca_.Leaf(role, role + "-1"));
+  }
+  // Without the checks that our own channels make first.
+  std::shared_ptr<grpc::Channel> PlainTlsChannel(const std::string& certificate,
+                                                 const std::string& key) const {
+    grpc::SslCredentialsOptions options;
+    options.pem_root_certs = *ReadFile(services_ca_.ca_file());
+    if (!certificate.empty()) options.pem_cert_chain = *ReadFile(certificate);
+    if (!key.empty()) options.pem_private_key = *ReadFile(key);
+    return grpc::CreateChannel(Target(), grpc::SslCredentials(options));
+  }
+
+  test::TestCertificates services_ca_;
+  test::TestCertificates clients_ca_;
+  metrics::Registry metrics_{"test"};
+  CountingKeyService keys_;
+  RpcServer server_{test::TestCertificates::kTrustDomain, metrics_};
+};
+
+TEST_F(RpcServerTest, ServesARoleThatTheTableNames) {
+  const auto answer = test::RawCall(ChannelAs("edge"), kCreateKey, "");
+  ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
+  v1::CreateDataKeyResponse response;
+  ASSERT_TRUE(response.ParseFromString(answer.bytes));
+  EXPECT_EQ(response.max_age_seconds(), 42);
+  EXPECT_THAT(metrics_.Serialize(),
+              HasSubstr("grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"CreateDataKey\","
+                        "grpc_service=\"postern.v1.KeyService\"} 1"));
+}
+
+TEST_F(RpcServerTest, RefusesAPeerWithoutCertificate) {
+  const auto answer = test::RawCall(PlainTlsChannel("", ""), kCreateKey, "");
+  EXPECT_EQ(answer.status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(keys_.calls, 0);
+}
+
+TEST_F(RpcServerTest, RefusesACertificateOfAnotherAuthority) {
+  // An edge's name, but signed by the authority of the external clients.
+  for (const char* role : {"edge", "client"}) {
+    const tls::Files files = clients_ca_.Leaf(role, "one");
+    const auto answer =
+        test::RawCall(PlainTlsChannel(files.certificate, files.key), kCreateKey, "");
+    EXPECT_EQ(answer.status.error_code(), StatusCode::UNAVAILABLE) << role;
+  }
+  EXPECT_EQ(keys_.calls, 0);
+}
+
+TEST_F(RpcServerTest, TheSameChannelWorksWithTheRightCertificate) {
+  const tls::Files files = services_ca_.Leaf("edge", "one");
+  EXPECT_TRUE(
+      test::RawCall(PlainTlsChannel(files.certificate, files.key), kCreateKey, "").status.ok());
+}
+
+TEST_F(RpcServerTest, RefusesAnExpiredCertificate) {
+  test::LeafOptions options;
+  options.uri = "spiffe://test.postern/edge/old";
+  options.expired = true;
+  const tls::Files files = services_ca_.Issue(options);
+  const auto answer = test::RawCall(PlainTlsChannel(files.certificate, files.key), kCreateKey, "");
+  EXPECT_EQ(answer.status.error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(keys_.calls, 0);
+}
+
+TEST_F(RpcServerTest, DeniesARoleThatTheTableDoesNotName) {
+  for (const char* role : {"worker", "operator", "server", "portal", "client"}) {
+    const auto answer = test::RawCall(ChannelAs(role), kCreateKey, "");
+    EXPECT_EQ(answer.status.error_code(), StatusCode::PERMISSION_DENIED) << role;
+  }
+  EXPECT_EQ(keys_.calls, 0);
+  EXPECT_THAT(metrics_.Serialize(),
+              HasSubstr("postern_rpc_denied_total{reason=\"permission_denied\"} 5"));
+}
+
+TEST_F(RpcServerTest, DeniesIdentitiesThatAreNotOne) {
+  test::LeafOptions none;
+  test::LeafOptions two;
+  two.uri = "spiffe://test.postern/edge/one";
+  two.more_uris = {"spiffe://test.postern/operator/one"};
+  test::LeafOptions foreign;
+  foreign.uri = "spiffe://elsewhere.postern/edge/one";
+  for (const test::LeafOptions& options : {none, two, foreign}) {
+    const auto answer = test::RawCall(ChannelOf(services_ca_.Issue(options)), kCreateKey, "");
+    EXPECT_EQ(answer.status.error_code(), StatusCode::PERMISSION_DENIED) << options.uri;
+  }
+  EXPECT_EQ(keys_.calls, 0);
+}
+
+TEST_F(RpcServerTest, UnknownMethodsAreUnimplementedForEverybody) {
+  for (const char* method : {"/postern.v1.KeyService/DropDataKeys", "/other.Service/Do",
+                             "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}) {
+    EXPECT_EQ(test::RawCall(ChannelAs("operator"), method, "").status.error_code(),
+              StatusCode::UNIMPLEMENTED)
+        << method;
+  }
+}
+
+TEST_F(RpcServerTest, ReflectionIsForOperators) {
+  const std::string list_services(kListServices, 2);
+  const auto denied = test::RawCall(ChannelAs("edge"), kReflection, list_services);
+  EXPECT_EQ(denied.status.error_code(), StatusCode::PERMISSION_DENIED);
+  const auto allowed = test::RawCall(ChannelAs("operator"), kReflection, list_services);
+  ASSERT_TRUE(allowed.status.ok()) << allowed.status.error_message();
+  EXPECT_THAT(allowed.bytes, HasSubstr("postern.v1.KeyService"));
+}
+
+TEST_F(RpcServerTest, ChannelzIsForOperators) {
+  constexpr char kGetServers[] = "/grpc.channelz.v1.Channelz/GetServers";
+  EXPECT_EQ(test::RawCall(ChannelAs("edge"), kGetServers, "").status.error_code(),
+            StatusCode::PERMISSION_DENIED);
+  const auto allowed = test::RawCall(ChannelAs("operator"), kGetServers, "");
+  EXPECT_TRUE(allowed.status.ok()) << allowed.status.error_message();
+}
+
+TEST_F(RpcServerTest, HealthFollowsWhatItIsTold) {
+  const std::string serving("\x08\x01", 2);
+  const std::string not_serving("\x08\x02", 2);
+  const std::string key_service =
+      std::string("\x0a\x15", 2) + "postern.v1.KeyService";  // Field 1, its length.
+  const auto channel = ChannelAs("worker");
+  EXPECT_EQ(test::RawCall(channel, kHealthCheck, "").bytes, serving);
+  EXPECT_EQ(test::RawCall(channel, kHealthCheck, key_service).bytes, serving);
+  server_.SetServing(false);
+  EXPECT_EQ(test::RawCall(channel, kHealthCheck, "").bytes, not_serving);
+  EXPECT_EQ(test::RawCall(channel, kHealthCheck, key_service).bytes, not_serving);
+}
+
+TEST_F(RpcServerTest, AChannelRefusesAPeerThatIsNotAServer) {
+  server_.Shutdown(5s);
+  for (const char* role : {"edge", "operator"}) {
+    RpcServer impostor(test::TestCertificates::kTrustDomain, metrics_);
+    CountingKeyService keys;
+    ASSERT_TRUE(impostor.Start("127.0.0.1", 0, services_ca_.Leaf(role, "impostor"), {&keys}).ok());
+    rpc::ChannelSettings settings;
+    settings.target = StrCat("localhost:", impostor.port());
+    settings.files = services_ca_.Leaf("edge", "one");
+    settings.trust_domain = test::TestCertificates::kTrustDomain;
+    const auto channel = rpc::Channel(settings);
+    ASSERT_TRUE(channel.ok()) << channel.status();
+    const auto answer = test::RawCall(*channel, kCreateKey, "");
+    EXPECT_EQ(answer.status.error_code(), StatusCode::UNAVAILABLE) << role;
+    EXPECT_EQ(keys.calls, 0);
+    impostor.Shutdown(5s);
+  }
+}
+
+TEST_F(RpcServerTest, AChannelFindsARestartedServerWithinASecond) {
+  const auto channel = ChannelAs("edge");
+  ASSERT_TRUE(test::RawCall(channel, kCreateKey, "").status.ok());
+  const std::uint16_t port = server_.port();
+  server_.Shutdown(5s);
+  EXPECT_EQ(test::RawCall(channel, kCreateKey, "").status.error_code(), StatusCode::UNAVAILABLE);
+  RpcServer again(test::TestCertificates::kTrustDomain, metrics_);
+  const absl::Status started =
+      again.Start("127.0.0.1", port, services_ca_.Leaf("server", "server-1"), {&keys_});
+  ASSERT_TRUE(started.ok()) << started;
+  EXPECT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + 2s));
+  EXPECT_TRUE(test::RawCall(channel, kCreateKey, "").status.ok());
+  again.Shutdown(5s);
+}
+
+TEST_F(RpcServerTest, SaysWhenThePortIsTaken) {
+  RpcServer second(test::TestCertificates::kTrustDomain, metrics_);
+  CountingKeyService keys;
+  const absl::Status started =
+      second.Start("127.0.0.1", server_.port(), services_ca_.Leaf("server", "server-2"), {&keys});
+  EXPECT_EQ(started.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(ToStd(started.message())), HasSubstr("listen.port"));
+}
+
+TEST_F(RpcServerTest, SaysWhichCertificateFileIsUnusable) {
+  tls::Files files = services_ca_.Leaf("server", "server-2");
+  files.key = services_ca_.Leaf("server", "server-3").key;
+  RpcServer second(test::TestCertificates::kTrustDomain, metrics_);
+  CountingKeyService keys;
+  const absl::Status started = second.Start("127.0.0.1", 0, files, {&keys});
+  EXPECT_FALSE(started.ok());
+  EXPECT_THAT(std::string(ToStd(started.message())), HasSubstr(files.key));
+}
+
+}  // namespace
+}  // namespace postern::server

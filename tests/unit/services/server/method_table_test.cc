@@ -1,0 +1,105 @@
+#include "services/server/method_table.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include "postern/v1/client_service.pb.h"
+#include "postern/v1/delivery_service.pb.h"
+#include "postern/v1/envelope.pb.h"
+#include "postern/v1/key_service.pb.h"
+#include "postern/v1/message_service.pb.h"
+#include "postern/v1/registration_service.pb.h"
+
+namespace postern::server {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Contains;
+
+// The generated code of a file is there only when something of it is used.
+const google::protobuf::Descriptor* const kLinked[] = {
+    v1::Client::descriptor(),   v1::Delivery::descriptor(),
+    v1::Envelope::descriptor(), v1::CreateDataKeyRequest::descriptor(),
+    v1::Message::descriptor(),  v1::Registration::descriptor(),
+};
+
+// Every service of package postern.v1, also those that the server does not implement yet: each file
+// of the folder must be linked.
+class ProtoFiles {
+ public:
+  ProtoFiles() {
+    for (const auto& file : fs::directory_iterator("proto/postern/v1")) {
+      if (file.path().extension() == ".proto") Add(file.path().filename().string());
+    }
+  }
+
+  std::set<std::string> services;
+  std::set<std::string> methods;
+
+ private:
+  void Add(const std::string& name) {
+    const auto* file =
+        google::protobuf::DescriptorPool::generated_pool()->FindFileByName("postern/v1/" + name);
+    ASSERT_NE(file, nullptr) << name << ": add a message of it to kLinked";
+    for (int i = 0; i < file->service_count(); ++i) {
+      const auto& service = *file->service(i);
+      services.insert(service.full_name());
+      for (int k = 0; k < service.method_count(); ++k) {
+        methods.insert("/" + service.full_name() + "/" + service.method(k)->name());
+      }
+    }
+  }
+};
+
+tls::SpiffeId Peer(tls::Role role) {
+  tls::SpiffeId id;
+  id.role = role;
+  return id;
+}
+
+TEST(MethodTableTest, EveryMethodHasARow) {
+  const ProtoFiles protos;
+  ASSERT_GE(protos.methods.size(), std::size(kLinked));
+  const rpc::MethodTable table = MakeMethodTable();
+  for (const std::string& method : protos.methods) {
+    EXPECT_TRUE(table.Contains(method)) << method << " has no row: who may call it?";
+  }
+}
+
+TEST(MethodTableTest, EveryRowIsAMethod) {
+  const ProtoFiles protos;
+  for (const std::string& method : MakeMethodTable().Methods()) {
+    if (method.rfind("/postern.", 0) != 0) continue;
+    EXPECT_THAT(protos.methods, Contains(method));
+  }
+}
+
+TEST(MethodTableTest, EveryServiceHasAHealthComponent) {
+  const ProtoFiles protos;
+  const auto components = HealthComponents();
+  EXPECT_EQ(std::set<std::string>(components.begin(), components.end()), protos.services);
+}
+
+TEST(MethodTableTest, ExternalClientsMayCallNothing) {
+  const rpc::MethodTable table = MakeMethodTable();
+  for (const std::string& method : table.Methods()) {
+    EXPECT_FALSE(table.Check(method, Peer(tls::Role::kClient)).ok()) << method;
+  }
+}
+
+TEST(MethodTableTest, WorkersOnlyDeliver) {
+  const rpc::MethodTable table = MakeMethodTable();
+  for (const std::string& method : table.Methods()) {
+    const bool theirs = method.rfind("/postern.v1.DeliveryService/", 0) == 0 ||
+                        method.rfind("/grpc.health.v1.Health/", 0) == 0;
+    EXPECT_EQ(table.Check(method, Peer(tls::Role::kWorker)).ok(), theirs) << method;
+  }
+}
+
+}  // namespace
+}  // namespace postern::server
