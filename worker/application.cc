@@ -53,6 +53,7 @@ Application::Application(const Settings& settings, std::shared_ptr<grpc::Channel
     : settings_(settings),
       consumer_(StrCat(settings.name, "-", Uuid::Random().ToString())),
       channel_(std::move(channel)),
+      keeper_(channel_),
       registry_("worker"),
       metrics_(registry_),
       certificate_("mesh", settings.mesh.certificate, registry_),
@@ -106,7 +107,7 @@ std::vector<http::Check> Application::Checks() {
   }
   http::Check server;
   server.name = "server";
-  const grpc_connectivity_state state = channel_->GetState(true);
+  const grpc_connectivity_state state = channel_->GetState(false);
   if (deliverer_.server_away() || state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
     server.state = State::kFail;
     server.detail = "cannot be reached, or takes nothing now";
@@ -128,7 +129,7 @@ absl::Status Application::Start() {
   const absl::Status listening =
       ops_.Listen(settings_.ops_address, static_cast<std::uint16_t>(settings_.ops_port));
   if (!listening.ok()) return listening;
-  channel_->GetState(true);  // The first message should find a connection.
+  keeper_.Start();
   Spawn(acknowledger_.Run());
   Spawn(reader_.Run());
   Spawn(claimer_.Run());
@@ -148,6 +149,7 @@ void Application::StopBy(Deadline deadline) {
   asio::co_spawn(io_, StopInOrder(deadline), asio::use_future).get();
   work_.reset();
   thread_.join();
+  keeper_.Stop();
   ops_.Stop();
   log::Info("worker_stopped", "in_flight", in_flight_.size());
 }

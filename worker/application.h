@@ -20,6 +20,7 @@
 #include "services/common/metrics/metrics.h"
 #include "worker/acknowledger.h"
 #include "worker/attempt_reporter.h"
+#include "worker/channel_keeper.h"
 #include "worker/claimer.h"
 #include "worker/delivery.h"
 #include "worker/in_flight.h"
@@ -63,6 +64,7 @@ class Application {
   const Settings settings_;
   const std::string consumer_;
   const std::shared_ptr<grpc::Channel> channel_;
+  ChannelKeeper keeper_;
   metrics::Registry registry_;
   WorkerMetrics metrics_;
   app::CertificateWatch certificate_;

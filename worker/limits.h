@@ -33,6 +33,9 @@ inline constexpr double kDeliveryShareOfInterval = 0.45;
 inline constexpr std::chrono::milliseconds kServerPauseFirst{100};
 inline constexpr std::chrono::milliseconds kServerPauseLast{250};
 
+// How long a wait for a change of the connection may hold up the stop.
+inline constexpr std::chrono::milliseconds kStatePoll{200};
+
 // Acknowledgements are gathered for so long: nobody waits for them, and each flush is an fsync of
 // Redis.
 inline constexpr std::chrono::milliseconds kAckInterval{10};
