@@ -114,7 +114,7 @@ void AddClientCommands(CommandTree& tree, Context& context) {
   create->add_option("--domain", created->domain, "The host name of its domain")
       ->required()
       ->type_name("HOST");
-  CLI::Option_group* const which = create->add_option_group("Certificate");
+  CLI::Option_group* const which = create->add_option_group("Its certificate, one of");
   which->add_option("--certificate", created->certificate, "Its certificate, PEM")
       ->type_name("FILE");
   which->add_option("--sha256", created->sha256, "Or the SHA-256 of its certificate in DER")

@@ -30,6 +30,7 @@ CommandTree::CommandTree(Context& context)
 
 CLI::App* CommandTree::Noun(const std::string& name, const std::string& description) {
   CLI::App* const noun = root_.add_subcommand(name, description);
+  noun->footer(kExitCodesHelp);
   noun->require_subcommand(1);
   return noun;
 }
@@ -37,6 +38,7 @@ CLI::App* CommandTree::Noun(const std::string& name, const std::string& descript
 CLI::App* CommandTree::Verb(CLI::App* parent, const std::string& name,
                             const std::string& description, std::string what, Action action) {
   CLI::App* const verb = parent->add_subcommand(name, description);
+  verb->footer(kExitCodesHelp);
   verb->callback([this, what = std::move(what), action = std::move(action)] {
     chosen_ = action;
     chosen_what_ = what;
@@ -47,28 +49,35 @@ CLI::App* CommandTree::Verb(CLI::App* parent, const std::string& name,
 }
 
 void CommandTree::AddCommonOptions(CLI::App* app, bool with_environment) {
+  // CLI11 shows the variable itself where it reads it.
+  const auto describe = [with_environment](const char* description, const char* variable) {
+    return with_environment ? std::string(description)
+                            : StrCat(description, " [env: ", variable, "]");
+  };
+  const auto finish = [with_environment](CLI::Option* option, const char* variable) {
+    option->group("Common options");
+    if (with_environment) option->envname(variable);
+  };
   Options& options = context_.options();
-  CLI::Option* const config = app->add_option("--config", options.config_path,
-                                              "Configuration file [env: POSTERNCTL_CONFIG]");
-  config->type_name("FILE")->group("Common options");
-  CLI::Option* const output =
-      app->add_option("-o,--output", options.output, "table or json [env: POSTERNCTL_OUTPUT]");
-  output->check(CLI::IsMember({"table", "json"}))->type_name("FORMAT")->group("Common options");
-  CLI::Option* const headers =
-      app->add_flag("--no-headers", options.no_headers,
-                    "Tables without their first line [env: POSTERNCTL_NO_HEADERS]");
-  headers->group("Common options");
-  CLI::Option* const timeout =
-      app->add_option("--timeout", options.timeout_seconds,
-                      "Seconds that one call may take [env: POSTERNCTL_TIMEOUT]");
-  timeout->check(CLI::Range(kTimeoutMinSeconds, kTimeoutMaxSeconds))
-      ->type_name("SECONDS")
-      ->group("Common options");
-  if (!with_environment) return;
-  config->envname("POSTERNCTL_CONFIG");
-  output->envname("POSTERNCTL_OUTPUT");
-  headers->envname("POSTERNCTL_NO_HEADERS");
-  timeout->envname("POSTERNCTL_TIMEOUT");
+  constexpr char kConfig[] = "POSTERNCTL_CONFIG";
+  finish(app->add_option("--config", options.config_path, describe("Configuration file", kConfig))
+             ->type_name("FILE"),
+         kConfig);
+  constexpr char kOutput[] = "POSTERNCTL_OUTPUT";
+  finish(app->add_option("-o,--output", options.output, describe("table or json", kOutput))
+             ->check(CLI::IsMember({"table", "json"}))
+             ->type_name("FORMAT"),
+         kOutput);
+  constexpr char kNoHeaders[] = "POSTERNCTL_NO_HEADERS";
+  finish(app->add_flag("--no-headers", options.no_headers,
+                       describe("Tables without their first line", kNoHeaders)),
+         kNoHeaders);
+  constexpr char kTimeout[] = "POSTERNCTL_TIMEOUT";
+  finish(app->add_option("--timeout", options.timeout_seconds,
+                         describe("Seconds that one call may take (10)", kTimeout))
+             ->check(CLI::Range(kTimeoutMinSeconds, kTimeoutMaxSeconds))
+             ->type_name("SECONDS"),
+         kTimeout);
 }
 
 }  // namespace postern::ctl

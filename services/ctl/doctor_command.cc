@@ -72,7 +72,6 @@ absl::Status Doctor(Context& context) {
     return finding.state == Finding::State::kFail;
   });
   if (failed == 0) return absl::OkStatus();
-  context.SetFix("Each failed check above says what to do.");
   return absl::InternalError(StrCat(failed, " of ", findings.size(), " checks failed"));
 }
 
@@ -80,8 +79,8 @@ absl::Status Doctor(Context& context) {
 
 void AddDoctorCommand(CommandTree& tree, Context& context) {
   tree.Verb(&tree.root(), "doctor",
-            "Examines configuration, certificate, server, clock, database and programs.",
-            "call the deployment healthy", [&context] { return Doctor(context); });
+            "Examines configuration, certificate, server, clock, database and programs.", "",
+            [&context] { return Doctor(context); });
 }
 
 }  // namespace postern::ctl
