@@ -2,18 +2,9 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include "services/common/base/time.h"
 #include "services/messages/limits.h"
 
 namespace postern::messages {
-
-// The deadline of a call on the monotonic clock; a call without one gets a minute.
-inline Deadline DeadlineOf(const grpc::ServerContextBase& context) {
-  constexpr std::chrono::minutes kDefault{1};
-  const auto remaining = context.deadline() - std::chrono::system_clock::now();
-  if (remaining > kDefault) return Deadline::After(kDefault);
-  return Deadline::After(std::chrono::duration_cast<Deadline::Clock::duration>(remaining));
-}
 
 // OK for 1 to kBatchMax items.
 inline grpc::Status CheckBatchSize(int size) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
 #include "services/messages/call_guard.h"
 #include "services/messages/envelope_check.h"
@@ -40,7 +41,7 @@ grpc::ServerUnaryReactor* DeliveryService::DeliverMessages(
   call->request = request;
   call->response = response;
   call->reactor = reactor;
-  call->deadline = DeadlineOf(*context);
+  call->deadline = rpc::CallDeadline(*context, kCallTimeoutMax);
   if (!openers_.TrySubmit([this, call] { Open(call); })) reactor->Finish(TooMuchInHand());
   return reactor;
 }
@@ -152,7 +153,8 @@ grpc::ServerUnaryReactor* DeliveryService::ReportAttempts(grpc::CallbackServerCo
   };
   if (items.empty()) {
     reactor->Finish(grpc::Status::OK);
-  } else if (!writer_.TryRecordAttempts(std::move(items), DeadlineOf(*context), done)) {
+  } else if (!writer_.TryRecordAttempts(std::move(items),
+                                        rpc::CallDeadline(*context, kCallTimeoutMax), done)) {
     reactor->Finish(TooMuchInHand());
   }
   return reactor;

@@ -8,6 +8,9 @@ namespace postern::messages {
 // Messages in one call; the protocol says so.
 inline constexpr int kBatchMax = 1000;
 
+// How long a call may take whose caller says nothing.
+inline constexpr std::chrono::seconds kCallTimeoutMax{30};
+
 // Messages that the writer has in hand, held registrations included. At about 2 KiB each this
 // bounds its memory to 64 MiB.
 inline constexpr std::size_t kWriterMessagesMax = 32'768;

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
 #include "services/messages/call_guard.h"
 #include "services/messages/envelope_check.h"
@@ -58,7 +59,8 @@ grpc::ServerUnaryReactor* RegistrationService::RegisterMessages(
     }
     reactor->Finish(rpc::ToGrpc(status));
   };
-  if (!writer_.TryRegister(std::move(items), DeadlineOf(*context), std::move(done))) {
+  if (!writer_.TryRegister(std::move(items), rpc::CallDeadline(*context, kCallTimeoutMax),
+                           std::move(done))) {
     reactor->Finish(TooMuchInHand());
   }
   return reactor;

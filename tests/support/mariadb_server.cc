@@ -1,12 +1,10 @@
 #include "tests/support/mariadb_server.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 
 #include "services/common/base/strings.h"
 #include "services/common/db/migrations.h"
+#include "tests/support/free_port.h"
 
 namespace postern::test {
 namespace {
@@ -35,23 +34,17 @@ constexpr char kAccounts[] =
     "CREATE USER IF NOT EXISTS postern_migrator@'%' IDENTIFIED BY 'postern_migrator-password';\n"
     "GRANT ALL PRIVILEGES ON `postern\\_%`.* TO postern_migrator@'%';\n";
 
-std::uint16_t FreePort() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* const raw = reinterpret_cast<sockaddr*>(&address);
-  const bool ok = ::bind(fd, raw, size) == 0 && ::getsockname(fd, raw, &size) == 0;
-  ::close(fd);
-  return ok ? ntohs(address.sin_port) : std::uint16_t{0};
-}
-
 std::string ReadText(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+// It refuses to run as root by accident; as another user the option only has to name that user.
+std::string UserOption() {
+  const passwd* const user = ::getpwuid(::geteuid());
+  return StrCat("--user=", user != nullptr ? user->pw_name : "root");
 }
 
 // Starts a program with its output in `log`. It does not outlive a test that crashes.
@@ -139,6 +132,9 @@ std::vector<std::string> MariaDbServer::Arguments() const {
       "--skip-log-bin",
       "--skip-name-resolve",
       "--performance-schema=OFF",
+      "--max-connections=50",
+      "--table-open-cache=200",
+      UserOption(),
       "--innodb-flush-log-at-trx-commit=0",
       "--innodb-buffer-pool-size=16M",
       "--character-set-server=utf8mb4",
