@@ -153,9 +153,10 @@ void Registrar::Run() {
       std::shared_ptr<RegistrationBatch> batch = std::move(ready_.front());
       ready_.pop_front();
       last_send_ = Clock::now();
-      auto call = std::make_shared<Call>();
-      call->batch = std::move(batch);
-      calls_.emplace(call.get(), call);
+      auto owned = std::make_unique<Call>();
+      Call& call = *owned;
+      call.batch = std::move(batch);
+      calls_.emplace(&call, std::move(owned));
       lock.unlock();
       Send(call);
       lock.lock();
@@ -163,23 +164,27 @@ void Registrar::Run() {
   }
 }
 
-void Registrar::Send(const std::shared_ptr<Call>& call) {
-  call->request = Wrap(call->batch);
-  call->context.set_deadline(std::chrono::system_clock::now() + kRegistrationDeadline);
-  batch_messages_.Observe(static_cast<double>(call->batch->size()));
-  stub_.UnaryCall(&call->context, kMethod, grpc::StubOptions(), &call->request, &call->response,
-                  [this, call](const grpc::Status& status) { Finished(call, status); });
+void Registrar::Send(Call& call) {
+  call.request = Wrap(call.batch);
+  call.context.set_deadline(std::chrono::system_clock::now() + kRegistrationDeadline);
+  batch_messages_.Observe(static_cast<double>(call.batch->size()));
+  stub_.UnaryCall(&call.context, kMethod, grpc::StubOptions(), &call.request, &call.response,
+                  [this, &call](const grpc::Status& status) { Finished(call, status); });
 }
 
-void Registrar::Finished(const std::shared_ptr<Call>& call, const grpc::Status& status) {
+// The call ends here, under the lock: its context holds on to the channel, and a channel whose last
+// holder is one of gRPC's own threads joins that thread with itself and crashes (gRPC 1.51).
+void Registrar::Finished(Call& call, const grpc::Status& status) {
   const std::lock_guard lock(mutex_);
-  calls_.erase(call.get());
-  if (!Account(*call, status)) {
-    buffered_bytes_ -= call->batch->cost();
+  const std::shared_ptr<RegistrationBatch> batch = call.batch;
+  const bool again = Account(call, status);
+  calls_.erase(&call);
+  if (!again) {
+    buffered_bytes_ -= batch->cost();
     buffered_.Set(static_cast<double>(buffered_bytes_));
     pause_ = std::chrono::milliseconds(0);
   } else {
-    ready_.push_front(call->batch);
+    ready_.push_front(batch);
     pause_ = std::clamp(pause_ * 2, kRegistrationPauseMin, kRegistrationPauseMax);
     std::uniform_int_distribution<std::int64_t> pick(pause_.count() / 2, pause_.count());
     not_before_ = Clock::now() + std::chrono::milliseconds(pick(jitter_));

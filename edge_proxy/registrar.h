@@ -53,8 +53,8 @@ class Registrar {
   // The moment from which something can be sent; nullopt when that depends on an event.
   std::optional<Clock::time_point> NextSend() const;
   void SealOpenBatch();
-  void Send(const std::shared_ptr<Call>& call);
-  void Finished(const std::shared_ptr<Call>& call, const grpc::Status& status);
+  void Send(Call& call);
+  void Finished(Call& call, const grpc::Status& status);
   // True when the batch must be sent again.
   bool Account(const Call& call, const grpc::Status& status);
   bool Empty() const { return open_->size() == 0 && ready_.empty() && calls_.empty(); }
@@ -72,9 +72,9 @@ class Registrar {
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::shared_ptr<RegistrationBatch> open_;               // Being filled.
-  std::deque<std::shared_ptr<RegistrationBatch>> ready_;  // Full, or to be sent again.
-  std::unordered_map<Call*, std::shared_ptr<Call>> calls_;
+  std::shared_ptr<RegistrationBatch> open_;                 // Being filled.
+  std::deque<std::shared_ptr<RegistrationBatch>> ready_;    // Full, or to be sent again.
+  std::unordered_map<Call*, std::unique_ptr<Call>> calls_;  // In flight.
   std::size_t buffered_bytes_ = 0;
   Clock::time_point last_send_;
   Clock::time_point not_before_;

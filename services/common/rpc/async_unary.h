@@ -82,11 +82,17 @@ auto AsyncUnary(AsyncStub* stub, UnaryMethod<AsyncStub, Request, Response> metho
         if (auto running = weak.lock()) running->context.TryCancel();
       });
     }
-    auto on_done = [call](grpc::Status status) {
-      boost::asio::post(call->work.get_executor(),
-                        [call, status = std::move(status)] { call->Complete(status); });
+    Call& running = *call;
+    // gRPC's thread gives the call away: its context holds on to the channel, and a channel whose
+    // last holder is one of gRPC's own threads joins that thread with itself (gRPC 1.51).
+    auto on_done = [call = std::move(call)](grpc::Status status) mutable {
+      const auto executor = call->work.get_executor();
+      boost::asio::post(executor, [call = std::move(call), status = std::move(status)] {
+        call->Complete(status);
+      });
     };
-    (callee->*call_method)(&call->context, &call->request, &call->response, std::move(on_done));
+    (callee->*call_method)(&running.context, &running.request, &running.response,
+                           std::move(on_done));
   };
   return boost::asio::async_initiate<Token, void(absl::StatusOr<Response>)>(
       std::move(initiate), token, stub, method, std::move(request), deadline);
