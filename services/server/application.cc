@@ -12,12 +12,16 @@
 #include "services/common/base/strings.h"
 #include "services/common/crypto/secret.h"
 #include "services/common/db/executor.h"
+#include "services/common/exec/bounded_executor.h"
 #include "services/common/http/ops_server.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/keys/data_key_store.h"
 #include "services/keys/key_file.h"
 #include "services/keys/key_service.h"
+#include "services/messages/delivery_service.h"
+#include "services/messages/message_writer.h"
+#include "services/messages/registration_service.h"
 #include "services/server/health_monitor.h"
 #include "services/server/key_envelope_reader.h"
 #include "services/server/limits.h"
@@ -61,8 +65,10 @@ struct Application::Parts {
   absl::Status ReadFiles();
   void MakeKeys();
   absl::Status MakeClients();
+  void MakeMessages();
   absl::Status StartOps();
   absl::Status StartRpc();
+  bool DatabaseHealthy() const { return database->healthy() && writer->healthy(); }
   std::vector<http::Check> Checks();
 
   const Settings settings;
@@ -81,6 +87,11 @@ struct Application::Parts {
 
   std::unique_ptr<clients::ClientDirectory> directory;
   std::unique_ptr<clients::ClientService> client_service;
+
+  std::unique_ptr<messages::MessageWriter> writer;
+  std::unique_ptr<exec::BoundedExecutor> openers;
+  std::unique_ptr<messages::RegistrationService> registration_service;
+  std::unique_ptr<messages::DeliveryService> delivery_service;
 
   RpcServer rpc;
   std::unique_ptr<http::OpsServer> ops;
@@ -115,26 +126,42 @@ absl::Status Application::Parts::MakeClients() {
   return directory->Start();
 }
 
+void Application::Parts::MakeMessages() {
+  const messages::EnvelopeReaderFactory readers = MakeEnvelopeReaders(data_keys, index_key);
+  messages::MessageWriter::Settings writing;
+  writing.database = database_settings;
+  writing.server_name = settings.name;
+  writing.commit_interval = settings.database.commit_interval;
+  writing.registration_hold = settings.registration_hold;
+  writer = std::make_unique<messages::MessageWriter>(std::move(writing), readers, metrics);
+  openers = std::make_unique<exec::BoundedExecutor>("openers", kOpenerThreads, kOpenerQueueMax);
+  registration_service = std::make_unique<messages::RegistrationService>(*writer);
+  delivery_service =
+      std::make_unique<messages::DeliveryService>(*writer, *openers, readers, metrics);
+}
+
 absl::Status Application::Parts::StartOps() {
   ops = std::make_unique<http::OpsServer>(metrics, [this] { return Checks(); });
   return ops->Listen(settings.ops_address, static_cast<std::uint16_t>(settings.ops_port));
 }
 
 absl::Status Application::Parts::StartRpc() {
-  const absl::Status started =
-      rpc.Start(settings.listen_address, static_cast<std::uint16_t>(settings.listen_port),
-                settings.mesh, {key_service.get(), client_service.get()});
+  const absl::Status started = rpc.Start(
+      settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
+      {key_service.get(), client_service.get(), registration_service.get(),
+       delivery_service.get()});
   if (!started.ok()) return started;
-  health = std::make_unique<HealthMonitor>([this] { return database->healthy(); },
+  health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
   return absl::OkStatus();
 }
 
 std::vector<http::Check> Application::Parts::Checks() {
+  const bool healthy = DatabaseHealthy();
   http::Check check;
   check.name = "database";
-  check.state = database->healthy() ? http::Check::State::kPass : http::Check::State::kFail;
-  check.detail = database->healthy() ? "connected" : "not connected";
+  check.state = healthy ? http::Check::State::kPass : http::Check::State::kFail;
+  check.detail = healthy ? "connected" : "not connected";
   return {check, certificate.Check()};
 }
 
@@ -154,6 +181,7 @@ absl::Status Application::Start() {
       kDatabaseQueueMax, p.metrics);
   p.MakeKeys();
   if (absl::Status s = p.MakeClients(); !s.ok()) return s;
+  p.MakeMessages();
   if (absl::Status s = p.StartRpc(); !s.ok()) return s;
   if (absl::Status s = p.StartOps(); !s.ok()) return s;
   log::Info("server_started", "name", p.settings.name, "rpc_port", p.rpc.port(), "ops_port",
@@ -170,7 +198,10 @@ void Application::Stop() {
     p.rpc.SetServing(false);
   }
   if (p.directory) p.directory->Stop();
+  // Calls in hand wait for the writer, so it stops after them.
   p.rpc.Shutdown(p.settings.drain_timeout);
+  if (p.openers) p.openers->Stop();
+  if (p.writer) p.writer->Stop();
   if (p.key_database) p.key_database->Stop();
   if (p.database) p.database->Stop();
   if (p.ops) p.ops->Stop();

@@ -12,6 +12,9 @@ inline constexpr std::size_t kDatabaseQueueMax = 1024;
 // that needs it.
 inline constexpr std::size_t kKeyConnections = 1;
 inline constexpr std::size_t kKeyQueueMax = 256;
+// Threads that decrypt deliveries, and calls that may wait for one.
+inline constexpr std::size_t kOpenerThreads = 2;
+inline constexpr std::size_t kOpenerQueueMax = 256;
 // How long a start waits for a database that does not answer yet, and how often it tries.
 inline constexpr std::chrono::seconds kDatabaseStartWait{10};
 inline constexpr std::chrono::milliseconds kDatabaseStartRetry{250};

@@ -7,6 +7,7 @@
 #include "services/common/app/signals.h"
 #include "services/common/db/connection.h"
 #include "services/common/log/log.h"
+#include "services/common/rpc/log.h"
 #include "services/server/application.h"
 #include "services/server/settings.h"
 
@@ -23,6 +24,7 @@ int Run(const postern::server::Settings& settings) {
   log_settings.level = settings.log_level;
   log_settings.folder = settings.log_folder;
   if (absl::Status s = postern::log::Start(log_settings); !s.ok()) return Fail(s);
+  postern::rpc::RedirectLog();
   postern::db::InitializeDriver();
   // For operators only: see the method table.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

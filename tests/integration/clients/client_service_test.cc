@@ -1,0 +1,338 @@
+#include "services/clients/client_service.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "postern/v1/client_service.grpc.pb.h"
+#include "services/common/base/strings.h"
+#include "services/common/db/connection.h"
+#include "tests/support/eventually.h"
+#include "tests/support/mariadb_server.h"
+#include "tests/support/test_certificates.h"
+
+namespace postern::clients {
+namespace {
+
+using grpc::StatusCode;
+using ::testing::HasSubstr;
+using namespace std::chrono_literals;
+
+test::MariaDbServer* mariadb = nullptr;
+
+class Database : public ::testing::Environment {
+ public:
+  void SetUp() override {
+    db::InitializeDriver();
+    certificates_ = std::make_unique<test::TestCertificates>();
+    auto started = test::MariaDbServer::Start(certificates_->Leaf("server", "db"));
+    ASSERT_TRUE(started.ok()) << started.status();
+    server_ = *std::move(started);
+    mariadb = server_.get();
+  }
+  void TearDown() override {
+    server_.reset();
+    certificates_.reset();
+  }
+
+ private:
+  std::unique_ptr<test::TestCertificates> certificates_;
+  std::unique_ptr<test::MariaDbServer> server_;
+};
+const auto* const kDatabase = ::testing::AddGlobalTestEnvironment(new Database);
+
+// One main server's clients, behind a gRPC port without TLS.
+class Server {
+ public:
+  explicit Server(const db::Settings& settings) : executor_(settings, 2, 64, metrics_) {
+    const absl::Status started = directory_.Start();
+    EXPECT_TRUE(started.ok()) << started;
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    stub_ = v1::ClientService::NewStub(
+        grpc::CreateChannel(StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
+  }
+  ~Server() { Stop(); }
+  void Stop() {
+    directory_.Stop();
+    server_->Shutdown(std::chrono::system_clock::now() + 5s);
+  }
+
+  grpc::Status Create(const std::string& id, char fingerprint, v1::Client* client = nullptr) {
+    grpc::ClientContext context;
+    v1::CreateClientRequest request;
+    request.set_client_id(id);
+    request.set_domain("example.com");
+    request.set_certificate_sha256(std::string(64, fingerprint));
+    v1::CreateClientResponse response;
+    const grpc::Status status = stub_->CreateClient(&context, request, &response);
+    if (client != nullptr) *client = response.client();
+    return status;
+  }
+  // Ids of one page; `token` is replaced by the next page's.
+  std::vector<std::string> List(int page_size, std::string* token) {
+    grpc::ClientContext context;
+    v1::ListClientsRequest request;
+    request.set_page_size(page_size);
+    request.set_page_token(*token);
+    v1::ListClientsResponse response;
+    const grpc::Status status = stub_->ListClients(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    std::vector<std::string> ids;
+    for (const v1::Client& client : response.clients()) ids.push_back(client.client_id());
+    *token = response.next_page_token();
+    return ids;
+  }
+  v1::ClientService::Stub& stub() { return *stub_; }
+
+ private:
+  metrics::Registry metrics_{"test"};
+  db::Executor executor_;
+  ClientDirectory directory_{executor_, metrics_};
+  ClientService service_{executor_, directory_};
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<v1::ClientService::Stub> stub_;
+};
+
+// Reads a watch on a thread of its own and remembers what came.
+class Watch {
+ public:
+  Watch(Server& server, std::int64_t after_revision) {
+    v1::WatchClientsRequest request;
+    request.set_after_revision(after_revision);
+    reader_ = server.stub().WatchClients(&context_, request);
+    thread_ = std::thread([this] { Read(); });
+  }
+  ~Watch() {
+    context_.TryCancel();
+    thread_.join();
+  }
+
+  std::vector<v1::WatchClientsResponse> steps() const {
+    const std::lock_guard lock(mutex_);
+    return steps_;
+  }
+  bool Saw(const std::string& client_id) const {
+    for (const auto& step : steps()) {
+      for (const v1::Client& client : step.clients()) {
+        if (client.client_id() == client_id) return true;
+      }
+    }
+    return false;
+  }
+  std::size_t Clients() const {
+    std::size_t count = 0;
+    for (const auto& step : steps()) count += static_cast<std::size_t>(step.clients_size());
+    return count;
+  }
+  // Of the last step; 0 while there is none.
+  std::int64_t revision() const {
+    const auto all = steps();
+    return all.empty() ? 0 : all.back().revision();
+  }
+  // Not OK until the watch has ended.
+  grpc::StatusCode ended() const {
+    const std::lock_guard lock(mutex_);
+    return ended_;
+  }
+
+ private:
+  void Read() {
+    v1::WatchClientsResponse step;
+    while (reader_->Read(&step)) {
+      const std::lock_guard lock(mutex_);
+      steps_.push_back(step);
+    }
+    const grpc::Status status = reader_->Finish();
+    const std::lock_guard lock(mutex_);
+    ended_ = status.error_code();
+  }
+
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::WatchClientsResponse>> reader_;
+  std::thread thread_;
+  mutable std::mutex mutex_;
+  std::vector<v1::WatchClientsResponse> steps_;
+  grpc::StatusCode ended_ = StatusCode::OK;
+};
+
+class ClientServiceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto schema = mariadb->CreateMigratedSchema();
+    ASSERT_TRUE(schema.ok()) << schema.status();
+    settings_ = mariadb->SettingsFor("postern_server", *schema);
+  }
+  absl::Status Execute(const std::string& sql) {
+    auto connection = db::Connection::Open(settings_);
+    if (!connection.ok()) return connection.status();
+    return (*connection)->Execute(sql).status();
+  }
+  db::Settings settings_;
+};
+
+TEST_F(ClientServiceTest, RegistersAClientOnce) {
+  Server server(settings_);
+  v1::Client client;
+  const grpc::Status created = server.Create("acme", 'a', &client);
+  ASSERT_TRUE(created.ok()) << created.error_message();
+  EXPECT_EQ(client.client_id(), "acme");
+  EXPECT_EQ(client.domain(), "example.com");
+  EXPECT_EQ(client.state(), v1::CLIENT_STATE_ACTIVE);
+  EXPECT_GT(client.created_at_us(), 0);
+
+  const grpc::Status same_id = server.Create("acme", 'b');
+  EXPECT_EQ(same_id.error_code(), StatusCode::ALREADY_EXISTS);
+  EXPECT_THAT(same_id.error_message(), HasSubstr("client_id: acme"));
+  const grpc::Status same_fingerprint = server.Create("globex", 'a');
+  EXPECT_EQ(same_fingerprint.error_code(), StatusCode::ALREADY_EXISTS);
+  EXPECT_THAT(same_fingerprint.error_message(), HasSubstr("certificate_sha256: aaaa"));
+  // A failed registration leaves nothing behind.
+  std::string token;
+  EXPECT_THAT(server.List(0, &token), ::testing::ElementsAre("acme"));
+  EXPECT_TRUE(server.Create("globex", 'b').ok());
+}
+
+TEST_F(ClientServiceTest, RefusesBadFieldsByName) {
+  Server server(settings_);
+  const grpc::Status status = server.Create("Not An Id", 'x');
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("client_id:"));
+  EXPECT_THAT(status.error_message(), HasSubstr("certificate_sha256:"));
+}
+
+TEST_F(ClientServiceTest, ListsPagesInOrderWithoutGapOrRepeat) {
+  Server server(settings_);
+  const std::string digits = "0123456789";
+  for (char digit : digits) ASSERT_TRUE(server.Create(std::string("c-") + digit, digit).ok());
+  std::vector<std::string> all;
+  std::string token;
+  int pages = 0;
+  do {
+    for (std::string& id : server.List(3, &token)) all.push_back(std::move(id));
+    ++pages;
+  } while (!token.empty());
+  EXPECT_EQ(pages, 4);
+  ASSERT_EQ(all.size(), digits.size());
+  EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
+  token.clear();
+  EXPECT_EQ(server.List(10, &token).size(), 10u);
+  EXPECT_EQ(token, "");
+}
+
+TEST_F(ClientServiceTest, RefusesABadPage) {
+  Server server(settings_);
+  for (const auto& [size, token] : {std::pair(-1, ""), std::pair(0, "!!")}) {
+    grpc::ClientContext context;
+    v1::ListClientsRequest request;
+    request.set_page_size(size);
+    request.set_page_token(token);
+    v1::ListClientsResponse response;
+    EXPECT_EQ(server.stub().ListClients(&context, request, &response).error_code(),
+              StatusCode::INVALID_ARGUMENT);
+  }
+}
+
+TEST_F(ClientServiceTest, AWatchBeginsWithASnapshotAndSeesANewClientWithinASecond) {
+  {
+    Server before(settings_);
+    ASSERT_TRUE(before.Create("acme", 'a').ok());
+  }
+  Server server(settings_);
+  Watch watch(server, 0);
+  ASSERT_TRUE(test::Eventually([&] { return watch.Saw("acme"); }));
+  EXPECT_TRUE(watch.steps().front().snapshot());
+  EXPECT_EQ(watch.steps().front().clients(0).certificate_sha256(0), std::string(64, 'a'));
+  ASSERT_TRUE(server.Create("globex", 'b').ok());
+  EXPECT_TRUE(test::Eventually([&] { return watch.Saw("globex"); }, 1s));
+  EXPECT_FALSE(watch.steps().back().snapshot());
+}
+
+TEST_F(ClientServiceTest, AWatchSeesWhatAnotherServerRegistersWithinASecond) {
+  Server one(settings_);
+  Server two(settings_);
+  Watch watch(one, 0);
+  ASSERT_TRUE(test::Eventually([&] { return watch.revision() > 0; }));
+  ASSERT_TRUE(two.Create("acme", 'a').ok());
+  EXPECT_TRUE(test::Eventually([&] { return watch.Saw("acme"); }, 1s));
+}
+
+TEST_F(ClientServiceTest, AWatchResumesAfterARevision) {
+  Server server(settings_);
+  ASSERT_TRUE(server.Create("acme", 'a').ok());
+  std::int64_t revision = 0;
+  {
+    Watch watch(server, 0);
+    ASSERT_TRUE(test::Eventually([&] { return watch.Saw("acme"); }));
+    revision = watch.revision();
+  }
+  ASSERT_TRUE(server.Create("globex", 'b').ok());
+  Watch watch(server, revision);
+  ASSERT_TRUE(test::Eventually([&] { return watch.Saw("globex"); }));
+  EXPECT_FALSE(watch.Saw("acme"));
+  EXPECT_FALSE(watch.steps().front().snapshot());
+  EXPECT_GT(watch.revision(), revision);
+}
+
+TEST_F(ClientServiceTest, ARevisionThatTheDirectoryNeverReachedGetsASnapshot) {
+  Server server(settings_);
+  ASSERT_TRUE(server.Create("acme", 'a').ok());
+  Watch watch(server, 1'000'000);
+  ASSERT_TRUE(test::Eventually([&] { return watch.Saw("acme"); }));
+  EXPECT_TRUE(watch.steps().front().snapshot());
+}
+
+TEST_F(ClientServiceTest, ALargeSnapshotComesInStepsOfOneRevision) {
+  ASSERT_TRUE(Execute("INSERT INTO clients SELECT CONCAT('c', seq), 'example.com', 1, seq + 1, 1 "
+                      "FROM seq_1_to_1234")
+                  .ok());
+  ASSERT_TRUE(Execute("UPDATE directory_revision SET revision = 1235").ok());
+  Server server(settings_);
+  Watch watch(server, 0);
+  ASSERT_TRUE(test::Eventually([&] { return watch.revision() == 1235; }));
+  const auto steps = watch.steps();
+  EXPECT_EQ(watch.Clients(), 1234u);
+  ASSERT_EQ(steps.size(), 3u);
+  EXPECT_TRUE(steps[0].snapshot());
+  EXPECT_FALSE(steps[1].snapshot());
+  EXPECT_EQ(steps[0].revision(), 0);
+  EXPECT_EQ(steps[1].revision(), 0);
+}
+
+TEST_F(ClientServiceTest, AStopEndsWatchesWithUnavailable) {
+  Server server(settings_);
+  Watch watch(server, 0);
+  ASSERT_TRUE(test::Eventually([&] { return watch.revision() > 0; }));
+  server.Stop();
+  EXPECT_TRUE(test::Eventually([&] { return watch.ended() == StatusCode::UNAVAILABLE; }));
+}
+
+TEST_F(ClientServiceTest, AWatchOutlivesTheDatabase) {
+  Server server(settings_);
+  ASSERT_TRUE(server.Create("acme", 'a').ok());
+  Watch watch(server, 0);
+  ASSERT_TRUE(test::Eventually([&] { return watch.Saw("acme"); }));
+  mariadb->Stop();
+  EXPECT_EQ(server.Create("globex", 'b').error_code(), StatusCode::UNAVAILABLE);
+  Watch second(server, 0);
+  EXPECT_TRUE(test::Eventually([&] { return second.Saw("acme"); }));
+  const absl::Status again = mariadb->StartAgain();
+  ASSERT_TRUE(again.ok()) << again;
+  ASSERT_TRUE(test::Eventually([&] { return server.Create("globex", 'b').ok(); }));
+  EXPECT_TRUE(test::Eventually([&] { return watch.Saw("globex"); }, 3s));
+}
+
+}  // namespace
+}  // namespace postern::clients
