@@ -29,6 +29,8 @@ class MariaDbServer:
         self._leaf, self._trust = leaf, trust
         self._passwords = passwords
         self.data = self.folder / "data"
+        # Not /tmp: a MariaDB that starts takes away the temporary tables that it finds, others' too.
+        self._temporary = self.folder / "tmp"
         self._os_user = pwd.getpwuid(os.getuid()).pw_name
         self.socket = self.folder / "mariadb.sock"
         if len(str(self.socket)) > 100:  # A socket's path has at most 107 bytes.
@@ -40,6 +42,7 @@ class MariaDbServer:
         """Makes its data folder if there is none, starts it, and returns when it answers. The first start makes the
         schema and the accounts."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._temporary.mkdir(exist_ok=True)
         # Written last: a folder without it was not finished and is made anew.
         finished = self.folder / "initialised"
         if not finished.exists():
@@ -65,7 +68,7 @@ class MariaDbServer:
             subprocess.run(["rm", "-rf", str(self.data)], check=True)
         command = ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db",
                    "--auth-root-authentication-method=socket", f"--auth-root-socket-user={self._os_user}",
-                   f"--user={self._os_user}", "--innodb-log-file-size=16M"]
+                   f"--user={self._os_user}", "--innodb-log-file-size=16M", f"--tmpdir={self._temporary}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ProcessError(f"mariadb-install-db failed:\n{(done.stdout + done.stderr)[-2000:]}")
@@ -74,6 +77,7 @@ class MariaDbServer:
         settings = {
             "port": self.port,
             "datadir": self.data,
+            "tmpdir": self._temporary,
             "socket": self.socket,
             "pid_file": self.folder / "server.pid",
             "ssl_cert": self._leaf.certificate,
