@@ -96,10 +96,12 @@ MariaDbServer::~MariaDbServer() {
 
 absl::Status MariaDbServer::Install() {
   std::ofstream(folder_ + "/accounts.sql") << kAccounts;
-  const pid_t pid = Spawn(
-      {"mariadb-install-db", "--no-defaults", StrCat("--datadir=", folder_, "/data"),
-       "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M"},
-      folder_ + "/install.log");
+  std::filesystem::create_directory(folder_ + "/tmp");
+  const pid_t pid =
+      Spawn({"mariadb-install-db", "--no-defaults", StrCat("--datadir=", folder_, "/data"),
+             "--auth-root-authentication-method=normal", "--skip-test-db",
+             "--innodb-log-file-size=8M", StrCat("--tmpdir=", folder_, "/tmp")},
+            folder_ + "/install.log");
   int result = -1;
   if (pid < 0 || ::waitpid(pid, &result, 0) != pid || result != 0) {
     return absl::InternalError(
@@ -124,6 +126,8 @@ std::vector<std::string> MariaDbServer::Arguments() const {
       "mariadbd",
       "--no-defaults",
       StrCat("--datadir=", folder_, "/data"),
+      // Not /tmp: a MariaDB that starts takes away the temporary tables that it finds, others' too.
+      StrCat("--tmpdir=", folder_, "/tmp"),
       StrCat("--socket=", folder_, "/socket"),
       StrCat("--pid-file=", folder_, "/pid"),
       StrCat("--port=", port_),
