@@ -52,16 +52,12 @@ absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (grpc::Service* service : services) builder.RegisterService(service);
-  int bound_port = 0;
-  const std::string where = StrCat(address, ":", port);
-  builder.AddListeningPort(where, *credentials, &bound_port);
+  acceptor_ = std::make_unique<rpc::Acceptor>(builder, *credentials, metrics_);
+  if (absl::Status listening = acceptor_->Listen(address, port); !listening.ok()) return listening;
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || bound_port == 0) {
-    return absl::UnavailableError(StrCat("cannot listen at ", where,
-                                         " (listen.address, listen.port): ", "is the port taken?"));
-  }
-  port_ = static_cast<std::uint16_t>(bound_port);
+  if (server_ == nullptr) return absl::InternalError("gRPC refused to start");
   SetServing(false);
+  acceptor_->Start();
   return absl::OkStatus();
 }
 
@@ -75,6 +71,7 @@ void RpcServer::SetServing(bool serving) {
 
 void RpcServer::Shutdown(std::chrono::milliseconds limit) {
   if (server_ == nullptr) return;
+  acceptor_->Stop();
   server_->Shutdown(std::chrono::system_clock::now() + limit);
   server_->Wait();
 }

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/rpc/acceptor.h"
 #include "services/common/tls/settings.h"
 
 namespace postern::server {
@@ -28,7 +29,7 @@ class RpcServer {
   absl::Status Start(const std::string& address, std::uint16_t port, const tls::Files& files,
                      const std::vector<grpc::Service*>& services);
   // The port that was taken, for `port` 0.
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return acceptor_->port(); }
   // What the health service says of the server ("") and of every component.
   void SetServing(bool serving);
   // Takes no more calls, waits for those in hand until `limit` has passed, then cuts them.
@@ -42,7 +43,7 @@ class RpcServer {
   prometheus::Counter& denied_role_;
   prometheus::Counter& denied_unknown_;
   log::RateLimit denied_log_;
-  std::uint16_t port_ = 0;
+  std::unique_ptr<rpc::Acceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -5,6 +5,10 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -14,6 +18,7 @@
 #include "services/common/base/strings.h"
 #include "services/common/rpc/credentials.h"
 #include "tests/integration/rpc/raw_call.h"
+#include "tests/support/eventually.h"
 #include "tests/support/test_certificates.h"
 
 namespace postern::server {
@@ -229,13 +234,59 @@ TEST_F(RpcServerTest, AChannelFindsARestartedServerWithinASecond) {
   again.Shutdown(5s);
 }
 
+// As many connections as this process may have files.
+class ManyConnections {
+ public:
+  explicit ManyConnections(std::uint16_t port) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit low = before_;
+    low.rlim_cur = 128;
+    setrlimit(RLIMIT_NOFILE, &low);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    while (true) {
+      const int fd = socket(AF_INET, SOCK_STREAM, 0);
+      if (fd < 0) break;
+      sockets_.push_back(fd);
+      if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) break;
+    }
+  }
+  void Close() {
+    for (const int fd : sockets_) close(fd);
+    sockets_.clear();
+  }
+  ~ManyConnections() {
+    Close();
+    setrlimit(RLIMIT_NOFILE, &before_);
+  }
+
+ private:
+  rlimit before_{};
+  std::vector<int> sockets_;
+};
+
+// gRPC's own accept loop would never accept again (CVE-2023-4785).
+TEST_F(RpcServerTest, AcceptsAgainAfterItHadNoFileDescriptorsLeft) {
+  const tls::Files files = services_ca_.Leaf("edge", "one");
+  ManyConnections connections(server_.port());
+  ASSERT_TRUE(test::Eventually([&] {
+    return metrics_.Serialize().find("postern_rpc_accept_errors_total 0") == std::string::npos;
+  }));
+  connections.Close();
+  const auto channel = ChannelOf(files);
+  EXPECT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + 10s));
+  EXPECT_TRUE(test::RawCall(channel, kCreateKey, "").status.ok());
+}
+
 TEST_F(RpcServerTest, SaysWhenThePortIsTaken) {
   RpcServer second(test::TestCertificates::kTrustDomain, metrics_);
   CountingKeyService keys;
   const absl::Status started =
       second.Start("127.0.0.1", server_.port(), services_ca_.Leaf("server", "server-2"), {&keys});
   EXPECT_EQ(started.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(ToStd(started.message())), HasSubstr("listen.port"));
+  EXPECT_THAT(std::string(ToStd(started.message())), HasSubstr("Address already in use"));
 }
 
 TEST_F(RpcServerTest, SaysWhichCertificateFileIsUnusable) {
