@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
@@ -19,13 +20,15 @@
 
 typedef int (*sync_function)(int);
 
-static const char *folder;
+static char folder[3072];
 static long delay_ms;
 static sync_function real_fdatasync;
 static sync_function real_fsync;
 
 __attribute__((constructor)) static void start(void) {
-  folder = getenv("FSYNC_WATCH_FOLDER");
+  /* Copied: Redis writes its process title over its environment. */
+  const char *given = getenv("FSYNC_WATCH_FOLDER");
+  if (given && strlen(given) < sizeof(folder)) strcpy(folder, given);
   const char *delay = getenv("FSYNC_WATCH_DELAY_MS");
   delay_ms = delay ? strtol(delay, NULL, 10) : 0;
   *(void **)&real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
@@ -49,7 +52,7 @@ static int side_file(const struct stat *file) {
 
 static int watched(int fd, sync_function sync_call) {
   struct stat before;
-  int known = folder && fstat(fd, &before) == 0 && S_ISREG(before.st_mode);
+  int known = folder[0] && fstat(fd, &before) == 0 && S_ISREG(before.st_mode);
   if (delay_ms > 0) {
     struct timespec pause = {delay_ms / 1000, (delay_ms % 1000) * 1000000};
     nanosleep(&pause, NULL);
