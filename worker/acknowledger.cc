@@ -25,6 +25,8 @@ void Acknowledger::Add(const EntryKey& key) {
 }
 
 asio::awaitable<void> Acknowledger::Run() {
+  // Not at the first acknowledgement: readiness means that there is a connection.
+  co_await link_.Open();
   while (!stopped_) {
     if (idle()) {
       co_await wakeup_.Wait();

@@ -38,6 +38,7 @@ Deliverer::Deliverer(boost::asio::io_context& io, const std::shared_ptr<grpc::Ch
                      Options options, InFlight& in_flight, Acknowledger& acknowledger,
                      AttemptReporter& reporter, WorkerMetrics& metrics)
     : io_(io),
+      channel_(channel),
       stub_(v1::DeliveryService::NewStub(channel)),
       options_(options),
       call_time_(CallTime(options.retry_interval)),
@@ -153,10 +154,17 @@ void Deliverer::OnServerAway(Batch batch, const grpc::Status& status) {
   pause_ = std::clamp(pause_ * 2, kServerPauseFirst, kServerPauseLast);
   pause_timer_.expires_after(pause_);
   pause_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    pausing_ = false;
-    SendReady();
+    if (!error) TryServerAgain();
   });
+}
+
+void Deliverer::TryServerAgain() {
+  pausing_ = false;
+  // The channel's own pauses grow to a second and come on top of ours.
+  if (channel_->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
+  }
+  SendReady();
 }
 
 void Deliverer::OnAnswer(DeliveryBatch& batch) {

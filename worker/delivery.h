@@ -61,6 +61,7 @@ class Deliverer {
   void Send(Batch batch);
   Batch TakeRunning(DeliveryBatch* batch);
   void OnDone(DeliveryBatch* raw, const grpc::Status& status);
+  void TryServerAgain();
   void OnServerAway(Batch batch, const grpc::Status& status);
   void OnAnswer(DeliveryBatch& batch);
   void OnFailure(DeliveryBatch& batch, const std::string& reason);
@@ -70,6 +71,7 @@ class Deliverer {
   void Recycle(Batch batch);
 
   boost::asio::io_context& io_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::DeliveryService::StubInterface> stub_;
   const Options options_;
   const std::chrono::milliseconds call_time_;

@@ -35,18 +35,24 @@ asio::awaitable<absl::Status> RedisLink::Connect() {
   co_return status;
 }
 
-asio::awaitable<absl::StatusOr<std::vector<redis::Reply>>> RedisLink::Exchange(
-    std::string wire, std::size_t replies, std::chrono::milliseconds timeout) {
+asio::awaitable<bool> RedisLink::Open() {
   while (!stopped_ && (connection_ == nullptr || !connection_->usable())) {
     const absl::Status status = co_await Connect();
     if (status.ok()) break;
     Report(status);
     co_await Pause();
   }
-  if (stopped_) co_return absl::CancelledError("stopped");
+  co_return !stopped_;
+}
+
+asio::awaitable<absl::StatusOr<std::vector<redis::Reply>>> RedisLink::Exchange(
+    std::string wire, std::size_t replies, std::chrono::milliseconds timeout) {
+  const bool open = co_await Open();
+  if (!open) co_return absl::CancelledError("stopped");
   auto result = co_await connection_->Exchange(std::move(wire), replies, timeout);
   if (!result.ok()) {
     connected_.store(false, std::memory_order_relaxed);
+    if (stopped_) co_return absl::CancelledError("stopped");
     Report(result.status());
     co_await Pause();
   }

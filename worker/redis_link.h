@@ -29,6 +29,8 @@ class RedisLink {
   RedisLink(boost::asio::any_io_executor executor, std::string purpose, MakeSettings make_settings,
             prometheus::Counter& faults);
 
+  // Waits until there is a connection. False after Stop.
+  boost::asio::awaitable<bool> Open();
   // Sends once there is a connection, which it waits for. A failure was logged and counted, and
   // costs a pause: try again or give up. Cancelled after Stop.
   boost::asio::awaitable<absl::StatusOr<std::vector<redis::Reply>>> Exchange(

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "services/common/base/time.h"
@@ -218,6 +219,51 @@ TEST_F(WorkerTest, FailedCallIsAnAttemptOfEachMessage) {
   for (const auto& attempt : service_.Attempts()) EXPECT_EQ(attempt.reason(), "INTERNAL");
 }
 
+TEST_F(WorkerTest, CallThatTakesTooLongIsAnAttempt) {
+  std::atomic<int> calls{0};
+  service_.SetDecideCall([&] {
+    if (calls++ == 0) std::this_thread::sleep_for(kRetryInterval / 2);
+    return grpc::Status::OK;
+  });
+  auto worker = StartWorker();
+  Enqueue(1);
+  ASSERT_TRUE(Eventually([&] { return !service_.Attempts().empty(); }));
+  EXPECT_EQ(service_.Attempts()[0].reason(), "DEADLINE_EXCEEDED");
+  EXPECT_TRUE(QueueGetsEmpty());
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(WorkerTest, SeveralWorkersShareTheQueue) {
+  auto one = StartWorker();
+  auto two = StartWorker();
+  EXPECT_NE(one->consumer(), two->consumer());
+  Enqueue(3000);
+  ASSERT_TRUE(Eventually([&] { return service_.ReceivedMessages() == 3000; }));
+  EXPECT_TRUE(QueueGetsEmpty());
+  for (const auto& [id, times] : service_.Received()) EXPECT_EQ(times, 1);
+}
+
+// The queue is at least once: whoever lost its claim delivers all the same, and the server makes it
+// one.
+TEST_F(WorkerTest, EntryHeldTooLongIsTakenOverOnce) {
+  server_->Stop();
+  auto slow = StartWorker();
+  Enqueue(16);
+  ASSERT_TRUE(Eventually([&] { return State().pending == 16; }));
+  FakeDeliveryService other_service;
+  test::FakeServer other_server(other_service, server_files_);
+  ASSERT_TRUE(other_server.Start());
+  Settings settings = WorkerSettings();
+  settings.server_target = other_server.target();
+  auto other = StartWorker(settings);
+  EXPECT_TRUE(Eventually([&] { return other_service.ReceivedMessages() == 16; }));
+  EXPECT_TRUE(QueueGetsEmpty());
+  ASSERT_TRUE(server_->Start());
+  EXPECT_TRUE(Eventually([&] { return service_.ReceivedMessages() == 16; }));
+  EXPECT_TRUE(QueueGetsEmpty());
+  for (const auto& [id, times] : other_service.Received()) EXPECT_EQ(times, 1);
+}
+
 TEST_F(WorkerTest, DeadMessagesAreRemoved) {
   service_.SetDecide([](const v1::Delivery&) {
     return FakeDeliveryService::Outcome(v1::DELIVERY_RESULT_DEAD, "AUTHENTICATION_FAILED");
@@ -253,7 +299,7 @@ TEST_F(WorkerTest, ServerThatIsAwayIsNoAttempt) {
   const auto back = std::chrono::steady_clock::now();
   ASSERT_TRUE(server_->Start());
   ASSERT_TRUE(Eventually([&] { return service_.ReceivedMessages() > 0; }));
-  EXPECT_LT(std::chrono::steady_clock::now() - back, 1500ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - back, 1s);
   ASSERT_TRUE(Eventually([&] { return service_.ReceivedMessages() == 2000; }));
   EXPECT_TRUE(QueueGetsEmpty());
   EXPECT_TRUE(service_.Attempts().empty());
