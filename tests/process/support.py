@@ -94,16 +94,14 @@ class ProcessTest(unittest.TestCase):
         wanted = {uuid.UUID(message_id).hex for message_id in accepted}
 
         def missing() -> set[str]:
-            rows = self.stack.sql("SELECT LOWER(HEX(id)) FROM messages")
-            return wanted - {row[0] for row in rows}
+            return wanted - self.ids("messages")
 
         try:
             wait_until(lambda: not missing(), seconds, "deliveries")
         except ProcessError:
             self.fail(f"{len(missing())} of {len(wanted)} accepted messages were not delivered in {seconds:g} s")
-        wait_until(lambda: self.count("pending") == 0, seconds, "an empty table of pending messages")
-        known = set(self.seen) | wanted
-        extra = [row[0] for row in self.stack.sql("SELECT LOWER(HEX(id)) FROM messages") if row[0] not in known]
+        wait_until(lambda: not wanted & self.ids("pending"), seconds, "delivered messages to be pending no more")
+        extra = self.ids("messages") - self.seen - wanted
         self.assertLessEqual(len(extra), unknown, "messages that nobody sent, or under a second id")
         self.seen.update(wanted, extra)
 
@@ -113,6 +111,10 @@ class ProcessTest(unittest.TestCase):
     def setUp(self) -> None:
         if "seen" not in type(self).__dict__:
             type(self).seen = set()
+
+    def ids(self, table: str) -> set[str]:
+        """Ids in a table, 32 hexadecimal digits each."""
+        return {row[0] for row in self.stack.sql(f"SELECT LOWER(HEX(id)) FROM {table}")}
 
     def count(self, table: str) -> int:
         """Rows of a table."""

@@ -19,8 +19,7 @@ class Certificates(ProcessTest):
             cls.foreign = Authority.create(cls.folder / "foreign", cls.stack.trust_domain)
             cls.expired = expired_certificate(cls.authority, "clients_ca", cls.authority.issue("client", "late"))
             # Registered, so that nothing but its end speaks against it.
-            cls.stack.ctl("client", "create", "late", "--domain", "localhost",
-                          "--certificate", str(cls.expired.certificate))
+            cls.stack.ctl("client", "create", "late", "--domain", "localhost", "--sha256", cls.expired.sha256)
         except BaseException:
             cls.tearDownClass()
             raise

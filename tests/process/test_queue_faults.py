@@ -86,8 +86,8 @@ class QueueFaults(ProcessTest):
                 self.assert_refused(client.send("unsafe"))
                 self.stack.redis.command("config", "set", setting, safe)
                 wait_until(lambda: client.send("safe").status == 202, 10, "the edge to accept again")
-        wait_until(lambda: self.count("pending") == 0, 10, "all deliveries")
-        type(self).seen = {row[0] for row in self.stack.sql("SELECT LOWER(HEX(id)) FROM messages")}
+        wait_until(lambda: self.count("pending") == 0 and self.entries() == 0, 10, "all deliveries")
+        type(self).seen = self.ids("messages")
 
     def test_flushed_redis_heals_for_registered_messages(self):
         client = self.client()
