@@ -39,7 +39,8 @@ bool IsWellFormed(const v1::Envelope& envelope) {
 }
 
 bool IsWellFormed(const v1::QueuePosition& position) {
-  return position.shard() < redis::kShards && IsVisibleAscii(position.entry_id(), kEntryIdMax);
+  return position.shard() < redis::kShards && position.entry_id().size() <= kEntryIdMax &&
+         EntryTimeMicros(position.entry_id()) > 0;
 }
 
 Uuid IdOfUnreadable(const v1::QueuePosition& position, std::string_view content) {
@@ -57,8 +58,11 @@ std::int64_t EntryTimeMicros(std::string_view entry_id) {
   constexpr std::int64_t kMillisMax = std::int64_t{1} << 48;
   std::int64_t millis = 0;
   const char* const end = entry_id.data() + entry_id.size();
-  const auto [rest, error] = std::from_chars(entry_id.data(), end, millis);
-  if (error != std::errc() || rest == end || *rest != '-') return 0;
+  const auto [dash, error] = std::from_chars(entry_id.data(), end, millis);
+  if (error != std::errc() || dash == end || *dash != '-') return 0;
+  std::uint64_t sequence = 0;
+  const auto [rest, sequence_error] = std::from_chars(dash + 1, end, sequence);
+  if (sequence_error != std::errc() || rest != end) return 0;
   return millis > 0 && millis < kMillisMax ? millis * 1000 : 0;
 }
 

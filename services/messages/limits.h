@@ -36,6 +36,17 @@ inline constexpr std::chrono::minutes kIdTimeSlack{10};
 inline constexpr int kReconcilePageRows = 500;
 inline constexpr int kReconcilePagesPerRun = 20;
 
+// Limit of one statement of the reconciler and the ledger.
+inline constexpr std::chrono::seconds kUpkeepStatementTimeout{30};
+// How long a server may be silent before another takes its upkeep over.
+inline constexpr std::chrono::seconds kLeaseDuration{15};
+// The ledger is sampled once a second, or so seldom that this share of the time goes into it.
+inline constexpr std::chrono::seconds kLedgerInterval{1};
+inline constexpr int kLedgerPausePerWork = 20;
+// How long the register must know more than the queue counted before that is put down to a lost
+// queue. Longer than the reconciler needs to clear rows that are in both tables.
+inline constexpr std::chrono::seconds kLedgerSettle{30};
+
 // Limit of one exchange with Redis.
 inline constexpr std::chrono::seconds kQueueExchangeTimeout{5};
 

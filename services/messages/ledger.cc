@@ -1,0 +1,293 @@
+#include "services/messages/ledger.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "services/common/base/strings.h"
+#include "services/common/base/time.h"
+#include "services/common/redis/command.h"
+
+namespace postern::messages {
+namespace {
+
+// One statement is one snapshot: a message that moves meanwhile is counted once.
+constexpr char kReadRegister[] =
+    "SELECT (SELECT CAST(COALESCE(SUM(delivered), 0) AS SIGNED) FROM ledger_delivered),"
+    " (SELECT COUNT(*) FROM pending WHERE state IN (1, 2)),"
+    " (SELECT COUNT(*) FROM pending WHERE state = 4)";
+constexpr char kReadBases[] = "SELECT shard, base, last_seen FROM ledger_accepted";
+constexpr char kWriteBase[] =
+    "INSERT INTO ledger_accepted (shard, base, last_seen, sampled_at_us) VALUES (?, ?, ?, ?)"
+    " ON DUPLICATE KEY UPDATE base = VALUES(base), last_seen = VALUES(last_seen),"
+    " sampled_at_us = VALUES(sampled_at_us)";
+
+constexpr std::size_t kRepliesPerShard = 3;
+
+// Marks a life of the queue's data. In the slot of its stream.
+std::string LifeKey(std::uint32_t shard) { return StrCat("postern:{", shard, "}:life"); }
+
+// A field of XINFO STREAM's flat answer.
+std::int64_t StreamField(const redis::Reply& reply, std::string_view name) {
+  const redisReply& raw = reply.raw();
+  for (std::size_t i = 0; i + 1 < raw.elements; i += 2) {
+    const redisReply& key = *raw.element[i];
+    if (std::string_view(key.str, key.len) == name) return raw.element[i + 1]->integer;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Ledger::Ledger(Settings settings, QueueClient& queue, metrics::Registry& metrics)
+    : settings_(std::move(settings)),
+      queue_(queue),
+      lease_("ledger", settings_.holder, kLeaseDuration),
+      accepted_(metrics.Gauge("postern_ledger_accepted", "Messages that the queue ever took.")),
+      delivered_(metrics.Gauge("postern_ledger_delivered", "Messages delivered.")),
+      pending_(metrics.Gauge("postern_ledger_pending",
+                             "Messages registered and neither delivered nor dead.")),
+      dead_(metrics.Gauge("postern_ledger_dead", "Dead letters.")),
+      queued_entries_(metrics.Gauge("postern_ledger_queued_entries",
+                                    "Entries in the queue, delivered ones not yet removed "
+                                    "included.")),
+      gap_(metrics.Gauge("postern_ledger_gap", "Accepted less delivered, pending and dead.")),
+      closed_(metrics.Gauge("postern_ledger_closed",
+                            "1 when every accepted message was accounted for at the last sample.")),
+      measured_at_(metrics.Gauge("postern_ledger_measured_timestamp_seconds",
+                                 "When the ledger was last sampled.")),
+      failures_(metrics.Counter("postern_ledger_failures_total",
+                                "Samples of the ledger that could not be taken.")),
+      made_good_(metrics.Counter("postern_ledger_made_good_total",
+                                 "Messages that a lost queue had accepted since its last sample, "
+                                 "counted from the register.")) {}
+
+Ledger::~Ledger() { Stop(); }
+
+void Ledger::Start() {
+  const auto failed = [this](const absl::Status& status) {
+    failures_.Increment();
+    if (warn_limit_.Allow()) log::Warn("ledger_not_sampled", "error", status.ToString());
+  };
+  auto step = [this, failed](db::Connection& connection) {
+    const auto start = std::chrono::steady_clock::now();
+    const absl::StatusOr<LedgerFigures> figures = SampleOnce(connection);
+    if (!figures.ok()) failed(figures.status());
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - start);
+    return std::max(settings_.interval, took * kLedgerPausePerWork);
+  };
+  auto release = [this](db::Connection& connection) { lease_.Release(connection).IgnoreError(); };
+  thread_ = std::make_unique<UpkeepThread>("ledger", settings_.database, settings_.interval,
+                                           UpkeepThread::Callbacks{step, failed, release});
+}
+
+void Ledger::Stop() {
+  if (thread_ == nullptr) return;
+  thread_->Stop();
+  thread_.reset();
+}
+
+absl::StatusOr<LedgerFigures> Ledger::latest() const {
+  const std::lock_guard lock(mutex_);
+  if (latest_.measured_at_us == 0) return absl::UnavailableError("the ledger has no sample yet");
+  return latest_;
+}
+
+absl::StatusOr<LedgerFigures> Ledger::SampleOnce(db::Connection& connection) {
+  const absl::StatusOr<std::optional<std::int64_t>> token = lease_.Acquire(connection);
+  if (!token.ok()) return token.status();
+  const bool keeps_books = token->has_value();
+
+  absl::StatusOr<QueueCounts> before = ReadQueue();
+  if (!before.ok()) return before.status();
+  absl::StatusOr<Bases> bases = ReadBases(connection);
+  if (!bases.ok()) return bases.status();
+  if (!AllMarked(*before)) {
+    if (!keeps_books) return absl::UnavailableError("the queue's data are new and not booked yet");
+    absl::Status status = BeginLives(connection, *before, *bases);
+    if (!status.ok()) return status;
+  }
+
+  LedgerFigures figures;
+  absl::Status status = ReadRegister(connection, figures);
+  if (!status.ok()) return status;
+  const absl::StatusOr<QueueCounts> after = ReadQueue();
+  if (!after.ok()) return after.status();
+  if (!AllMarked(*after)) return absl::UnavailableError("the queue lost its data meanwhile");
+  if (keeps_books) {
+    status = RememberCounts(connection, *after, *bases);
+    if (!status.ok()) return status;
+  }
+
+  const std::int64_t known = figures.delivered + figures.pending + figures.dead;
+  const Totals first = Total(*before);
+  const Totals last = Total(*after);
+  std::int64_t base = 0;
+  for (const Base& one : *bases) base += one.base;
+  const bool at_rest = first.counted == last.counted && first.entries == 0 && last.entries == 0;
+  const std::int64_t missing = at_rest ? known - base - last.counted : 0;
+  // Only after a life ended: in a first life nothing can have been missed.
+  if (keeps_books && base > 0 && Persists(missing)) {
+    status = MakeGood(connection, *bases, missing);
+    if (!status.ok()) return status;
+    base += missing;
+  }
+  figures.accepted = base + last.counted;
+  figures.queued_entries = last.entries;
+  figures.gap = figures.accepted - known;
+  figures.measured_at_us = NowMicros();
+  figures.closed = base + first.counted - first.entries <= known && known <= figures.accepted;
+  Publish(figures);
+  return figures;
+}
+
+bool Ledger::AllMarked(const QueueCounts& counts) {
+  return std::all_of(counts.begin(), counts.end(), [](const ShardCount& c) { return c.marked; });
+}
+
+Ledger::Totals Ledger::Total(const QueueCounts& counts) {
+  Totals totals;
+  for (const ShardCount& count : counts) {
+    totals.counted += count.counted;
+    totals.entries += count.entries;
+  }
+  return totals;
+}
+
+// A row that is in both tables for a moment looks like a message that nobody accepted: only what
+// stays is believed.
+bool Ledger::Persists(std::int64_t missing) {
+  const auto now = std::chrono::steady_clock::now();
+  if (missing != missing_) {
+    missing_ = missing;
+    missing_since_ = now;
+  }
+  return missing > 0 && now - missing_since_ >= settings_.settle;
+}
+
+absl::StatusOr<Ledger::QueueCounts> Ledger::ReadQueue() {
+  std::string wire;
+  for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
+    redis::AppendCommand(wire, "XINFO", "STREAM", redis::StreamKey(shard));
+    redis::AppendCommand(wire, "GET", redis::RequeuedKey(shard));
+    redis::AppendCommand(wire, "GET", LifeKey(shard));
+  }
+  absl::StatusOr<std::vector<redis::Reply>> replies =
+      queue_.Exchange(std::move(wire), kRepliesPerShard * redis::kShards);
+  if (!replies.ok()) return replies.status();
+  QueueCounts counts;
+  for (std::size_t shard = 0; shard < counts.size(); ++shard) {
+    const redis::Reply& stream = (*replies)[kRepliesPerShard * shard];
+    const redis::Reply& requeued = (*replies)[kRepliesPerShard * shard + 1];
+    const redis::Reply& life = (*replies)[kRepliesPerShard * shard + 2];
+    ShardCount& count = counts[shard];
+    // A stream that nobody has written to yet is not there.
+    const absl::Status status = stream.ToStatus();
+    if (!status.ok() && !absl::IsNotFound(status)) return status;
+    if (requeued.IsError()) return requeued.ToStatus();
+    if (life.IsError()) return life.ToStatus();
+    std::int64_t put_again = 0;
+    if (!requeued.IsNil() && !absl::SimpleAtoi(ToAbsl(requeued.text()), &put_again)) {
+      return absl::DataLossError("queue: the count of re-enqueued messages is not a number");
+    }
+    if (status.ok()) {
+      count.counted = StreamField(stream, "entries-added");
+      count.entries = StreamField(stream, "length");
+    }
+    count.counted -= put_again;
+    count.marked = !life.IsNil();
+  }
+  return counts;
+}
+
+absl::StatusOr<Ledger::Bases> Ledger::ReadBases(db::Connection& connection) const {
+  Bases bases;
+  const absl::Status status = connection.Query(kReadBases, {}, [&bases](const db::Row& row) {
+    const auto shard = static_cast<std::size_t>(row.Int(0));
+    if (shard < bases.size()) bases[shard] = {row.Int(1), row.Int(2)};
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return bases;
+}
+
+// What was counted in a life that is over goes to the base first, then the new life gets its mark:
+// done half, it is done again and adds nothing.
+absl::Status Ledger::BeginLives(db::Connection& connection, const QueueCounts& counts,
+                                Bases& bases) {
+  std::string wire;
+  std::size_t marks = 0;
+  for (std::size_t shard = 0; shard < counts.size(); ++shard) {
+    if (counts[shard].marked) continue;
+    Base& base = bases[shard];
+    if (base.last_seen > 0) log::Warn("queue_data_lost", "shard", shard, "counted", base.last_seen);
+    base.base += base.last_seen;
+    base.last_seen = 0;
+    absl::Status status = connection
+                              .Execute(kWriteBase, {static_cast<std::int64_t>(shard), base.base,
+                                                    base.last_seen, NowMicros()})
+                              .status();
+    if (!status.ok()) return status;
+    redis::AppendCommand(wire, "INCR", LifeKey(static_cast<std::uint32_t>(shard)));
+    ++marks;
+  }
+  absl::StatusOr<std::vector<redis::Reply>> replies = queue_.Exchange(std::move(wire), marks);
+  if (!replies.ok()) return replies.status();
+  for (const redis::Reply& reply : *replies) {
+    if (reply.IsError()) return reply.ToStatus();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Ledger::RememberCounts(db::Connection& connection, const QueueCounts& counts,
+                                    Bases& bases) const {
+  absl::Status status = connection.Begin();
+  for (std::size_t shard = 0; shard < counts.size() && status.ok(); ++shard) {
+    Base& base = bases[shard];
+    if (!counts[shard].marked || counts[shard].counted == base.last_seen) continue;
+    base.last_seen = counts[shard].counted;
+    status = connection
+                 .Execute(kWriteBase, {static_cast<std::int64_t>(shard), base.base, base.last_seen,
+                                       NowMicros()})
+                 .status();
+  }
+  if (status.ok()) status = connection.Commit();
+  if (!status.ok()) connection.Rollback();
+  return status;
+}
+
+absl::Status Ledger::ReadRegister(db::Connection& connection, LedgerFigures& figures) const {
+  return connection.Query(kReadRegister, {}, [&figures](const db::Row& row) {
+    figures.delivered = row.Int(0);
+    figures.pending = row.Int(1);
+    figures.dead = row.Int(2);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Ledger::MakeGood(db::Connection& connection, Bases& bases, std::int64_t missing) {
+  log::Warn("ledger_made_good", "messages", missing);
+  made_good_.Increment(static_cast<double>(missing));
+  Base& base = bases.front();
+  base.base += missing;
+  return connection.Execute(kWriteBase, {std::int64_t{0}, base.base, base.last_seen, NowMicros()})
+      .status();
+}
+
+void Ledger::Publish(const LedgerFigures& figures) {
+  accepted_.Set(static_cast<double>(figures.accepted));
+  delivered_.Set(static_cast<double>(figures.delivered));
+  pending_.Set(static_cast<double>(figures.pending));
+  dead_.Set(static_cast<double>(figures.dead));
+  queued_entries_.Set(static_cast<double>(figures.queued_entries));
+  gap_.Set(static_cast<double>(figures.gap));
+  closed_.Set(figures.closed ? 1 : 0);
+  measured_at_.Set(static_cast<double>(figures.measured_at_us) / 1e6);
+  const std::lock_guard lock(mutex_);
+  latest_ = figures;
+}
+
+}  // namespace postern::messages

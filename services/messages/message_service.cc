@@ -1,0 +1,182 @@
+#include "services/messages/message_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "services/common/base/encoding.h"
+#include "services/common/rpc/deadline.h"
+#include "services/common/rpc/status.h"
+#include "services/messages/call_guard.h"
+#include "services/messages/envelope_check.h"
+
+namespace postern::messages {
+namespace {
+
+absl::StatusOr<MessageQuery> QueryOf(const v1::ListMessagesRequest& request) {
+  if (request.page_size() < 0) return absl::InvalidArgumentError("page_size is negative");
+  if (request.accepted_from_us() < 0 || request.accepted_until_us() < 0) {
+    return absl::InvalidArgumentError("a time bound is negative");
+  }
+  MessageQuery query;
+  query.limit = request.page_size() == 0 ? kPageDefault : std::min(request.page_size(), kPageMax);
+  query.client_id = request.client_id();
+  query.client_ref = request.client_ref();
+  query.accepted_from_us = request.accepted_from_us();
+  query.accepted_until_us = request.accepted_until_us();
+  for (const int state : request.states()) {
+    if (state == v1::MESSAGE_STATE_UNSPECIFIED || !v1::MessageState_IsValid(state)) {
+      return absl::InvalidArgumentError("states holds an unknown state");
+    }
+    query.states.push_back(static_cast<v1::MessageState>(state));
+  }
+  if (!request.page_token().empty()) {
+    const absl::StatusOr<std::string> bytes = HexDecode(request.page_token());
+    const absl::StatusOr<Uuid> last =
+        bytes.ok() ? Uuid::FromBytes(*bytes) : absl::StatusOr<Uuid>(bytes.status());
+    if (!last.ok()) return absl::InvalidArgumentError("page_token is not one of ours");
+    query.before = *last;
+  }
+  return query;
+}
+
+}  // namespace
+
+MessageService::MessageService(db::Executor& database, const Ledger& ledger,
+                               EnvelopeReaderFactory readers, CallerRole caller_role)
+    : database_(database),
+      ledger_(ledger),
+      make_reader_(std::move(readers)),
+      caller_role_(std::move(caller_role)) {}
+
+// An edge speaks for one client, and never gets plaintext.
+absl::Status MessageService::CheckCaller(const grpc::CallbackServerContext& context,
+                                         bool names_client, v1::MessageView view) const {
+  const absl::StatusOr<tls::Role> role = caller_role_(*context.auth_context());
+  if (!role.ok()) return role.status();
+  if (!v1::MessageView_IsValid(view)) return absl::InvalidArgumentError("unknown view");
+  if (view == v1::MESSAGE_VIEW_FULL && *role != tls::Role::kOperator) {
+    return absl::PermissionDeniedError("only operators see messages in full");
+  }
+  if (*role == tls::Role::kEdge && !names_client) {
+    return absl::InvalidArgumentError("an edge must name the client");
+  }
+  return absl::OkStatus();
+}
+
+// Runs `work` with a connection and answers with what it says.
+void MessageService::Submit(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+                            Work work) {
+  const Deadline deadline = rpc::CallDeadline(*context, kCallTimeoutMax);
+  auto run = [context, reactor, deadline,
+              work = std::move(work)](absl::StatusOr<db::Connection*> connection) {
+    absl::Status status = connection.status();
+    if (status.ok() && context->IsCancelled()) status = absl::CancelledError("nobody waits");
+    if (status.ok()) {
+      const auto remaining =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline.Remaining());
+      status =
+          (*connection)->SetStatementTimeout(std::max(remaining, std::chrono::milliseconds(1)));
+    }
+    if (status.ok()) status = work(**connection);
+    reactor->Finish(rpc::ToGrpc(status));
+  };
+  if (!database_.TrySubmit(deadline, std::move(run))) reactor->Finish(TooMuchInHand());
+}
+
+absl::Status MessageService::Show(StoredMessage stored, v1::MessageView view,
+                                  EnvelopeReader* reader, v1::Message& out) const {
+  out = std::move(stored.message);
+  if (view != v1::MESSAGE_VIEW_FULL) return absl::OkStatus();
+  absl::StatusOr<OpenedMessage> opened = reader->Open(stored.ciphertext);
+  if (opened.ok()) {
+    out.set_sender_number(std::move(opened->number));
+    out.set_message_body(std::move(opened->body));
+  } else if (absl::IsDataLoss(opened.status())) {
+    out.set_decryption_error(kAuthenticationFailed);
+  } else if (absl::IsUnavailable(opened.status())) {
+    out.set_decryption_error(kDataKeyUnknown);
+  } else {
+    return opened.status();
+  }
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* MessageService::GetMessage(grpc::CallbackServerContext* context,
+                                                     const v1::GetMessageRequest* request,
+                                                     v1::GetMessageResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  absl::Status status = CheckCaller(*context, !request->client_id().empty(), request->view());
+  const absl::StatusOr<Uuid> id = Uuid::Parse(request->id());
+  if (status.ok()) status = id.status();
+  if (!status.ok()) {
+    reactor->Finish(rpc::ToGrpc(status));
+    return reactor;
+  }
+  Submit(context, reactor, [this, request, response, id = *id](db::Connection& connection) {
+    absl::StatusOr<std::optional<StoredMessage>> found =
+        FindMessage(connection, id, request->client_id());
+    if (!found.ok()) return found.status();
+    if (!found->has_value()) return absl::NotFoundError("no such message");
+    const std::unique_ptr<EnvelopeReader> reader =
+        request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
+    return Show(**std::move(found), request->view(), reader.get(), *response->mutable_message());
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* MessageService::ListMessages(grpc::CallbackServerContext* context,
+                                                       const v1::ListMessagesRequest* request,
+                                                       v1::ListMessagesResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  absl::Status status = CheckCaller(*context, !request->client_id().empty(), request->view());
+  absl::StatusOr<MessageQuery> query = QueryOf(*request);
+  if (status.ok()) status = query.status();
+  if (!status.ok()) {
+    reactor->Finish(rpc::ToGrpc(status));
+    return reactor;
+  }
+  Submit(context, reactor,
+         [this, request, response, query = *std::move(query)](db::Connection& connection) {
+           // One more than the page: it tells whether another page follows.
+           MessageQuery more = query;
+           more.limit = query.limit + 1;
+           absl::StatusOr<std::vector<StoredMessage>> listed =
+               messages::ListMessages(connection, more);
+           if (!listed.ok()) return listed.status();
+           if (listed->size() > static_cast<std::size_t>(query.limit)) {
+             listed->pop_back();
+             response->set_next_page_token(HexEncode(listed->back().ciphertext.message_id.bytes()));
+           }
+           const std::unique_ptr<EnvelopeReader> reader =
+               request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
+           for (StoredMessage& stored : *listed) {
+             absl::Status shown =
+                 Show(std::move(stored), request->view(), reader.get(), *response->add_messages());
+             if (!shown.ok()) return shown;
+           }
+           return absl::OkStatus();
+         });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* MessageService::GetLedger(grpc::CallbackServerContext* context,
+                                                    const v1::GetLedgerRequest*,
+                                                    v1::GetLedgerResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const absl::StatusOr<LedgerFigures> figures = ledger_.latest();
+  if (figures.ok()) {
+    response->set_accepted(figures->accepted);
+    response->set_delivered(figures->delivered);
+    response->set_pending(figures->pending);
+    response->set_dead(figures->dead);
+    response->set_queued_entries(figures->queued_entries);
+    response->set_gap(figures->gap);
+    response->set_measured_at_us(figures->measured_at_us);
+    response->set_closed(figures->closed);
+  }
+  reactor->Finish(rpc::ToGrpc(figures.status()));
+  return reactor;
+}
+
+}  // namespace postern::messages

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "postern/v1/message_service.grpc.pb.h"
+#include "services/common/db/executor.h"
+#include "services/common/tls/identity.h"
+#include "services/messages/envelope_reader.h"
+#include "services/messages/ledger.h"
+#include "services/messages/message_repository.h"
+
+namespace postern::messages {
+
+// gRPC adapter of the reads. Works on the database executor's threads; opens messages for operators
+// who ask for all of it.
+//
+// Construct after the executor and the ledger. Stop: end the gRPC server's calls, then stop the
+// executor. Which role may call which method is the server's to say (method table); here is what a
+// role may see.
+class MessageService final : public v1::MessageService::CallbackService {
+ public:
+  // The caller's role from its certificate; an error ends the call.
+  using CallerRole = std::function<absl::StatusOr<tls::Role>(const grpc::AuthContext&)>;
+
+  MessageService(db::Executor& database, const Ledger& ledger, EnvelopeReaderFactory readers,
+                 CallerRole caller_role);
+
+  grpc::ServerUnaryReactor* GetMessage(grpc::CallbackServerContext* context,
+                                       const v1::GetMessageRequest* request,
+                                       v1::GetMessageResponse* response) override;
+  grpc::ServerUnaryReactor* ListMessages(grpc::CallbackServerContext* context,
+                                         const v1::ListMessagesRequest* request,
+                                         v1::ListMessagesResponse* response) override;
+  grpc::ServerUnaryReactor* GetLedger(grpc::CallbackServerContext* context,
+                                      const v1::GetLedgerRequest* request,
+                                      v1::GetLedgerResponse* response) override;
+
+ private:
+  using Work = std::function<absl::Status(db::Connection&)>;
+
+  absl::Status CheckCaller(const grpc::CallbackServerContext& context, bool names_client,
+                           v1::MessageView view) const;
+  void Submit(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor, Work work);
+  absl::Status Show(StoredMessage stored, v1::MessageView view, EnvelopeReader* reader,
+                    v1::Message& out) const;
+
+  db::Executor& database_;
+  const Ledger& ledger_;
+  const EnvelopeReaderFactory make_reader_;
+  const CallerRole caller_role_;
+};
+
+}  // namespace postern::messages
