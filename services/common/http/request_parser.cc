@@ -116,9 +116,8 @@ void RequestParser::on_field_impl(field name, View name_text, View value, Error&
   }
   if (ec) return;
   auto& added = request_.fields.emplace_back();
-  added.first.resize(name_text.size());
-  std::transform(name_text.begin(), name_text.end(), added.first.begin(),
-                 [](char c) { return absl::ascii_tolower(static_cast<unsigned char>(c)); });
+  added.first.assign(name_text.data(), name_text.size());
+  for (char& c : added.first) c = absl::ascii_tolower(static_cast<unsigned char>(c));
   added.second.assign(value.data(), value.size());
 }
 

@@ -1,5 +1,6 @@
 #include "services/common/http/response_format.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/beast/http/status.hpp>
 #include <ctime>
@@ -14,7 +15,8 @@ constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 constexpr int kNoContent = 204;
 
 bool IsFieldText(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
 }
 
 std::string_view Reason(int status) {

@@ -19,6 +19,7 @@ namespace asio = boost::asio;
 
 constexpr std::size_t kInputKeep = 4 * 1024;
 constexpr std::size_t kDiscardMax = 1024 * 1024;
+constexpr std::chrono::milliseconds kQuietAfter{1000};
 constexpr std::chrono::milliseconds kCloseLimit{2000};
 constexpr std::chrono::milliseconds kNoLimit = std::chrono::hours(24 * 365);
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -73,10 +74,16 @@ Session::~Session() { lane_->Unregister(place_); }
 
 void Session::Enter(Phase phase, std::chrono::milliseconds limit) {
   phase_ = phase;
+  quiet_ = false;
   deadline_ = lane_->DeadlineIn(limit);
 }
 
 void Session::Sweep(LaneState::Clock::time_point now) {
+  const auto quiet_from = deadline_ - lane_->shared().limits.idle_timeout + kQuietAfter;
+  if (phase_ == Phase::kIdle && !quiet_ && now >= quiet_from) {
+    quiet_ = true;
+    transport_.ReleaseBuffers();
+  }
   if (now < deadline_) return;
   timed_out_ = true;
   deadline_ = now + kCloseLimit;

@@ -25,7 +25,7 @@ class Session {
 
   boost::asio::awaitable<void> Run();
 
-  // Ends what has passed its deadline.
+  // Ends what has passed its deadline, and takes the buffers from who is quiet.
   void Sweep(LaneState::Clock::time_point now);
   // Ends the wait for a next request. A request that has begun is answered first.
   void Drain();
@@ -59,6 +59,7 @@ class Session {
   std::shared_ptr<const tls::PeerCertificate> peer_;
   Phase phase_ = Phase::kHandshake;
   LaneState::Clock::time_point deadline_;
+  bool quiet_ = false;  // Idle so long that the buffers were given back.
   bool timed_out_ = false;
   bool cut_ = false;
   std::list<Session*>::iterator place_;

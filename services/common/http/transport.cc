@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
@@ -16,7 +17,12 @@ namespace postern::http {
 namespace {
 
 namespace asio = boost::asio;
-constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+
+// Waits end as a plain call on the lane's own executor: by way of the coroutine's type-erased one
+// it would be an allocation and several indirect calls each.
+auto Token(Socket& socket) {
+  return asio::bind_executor(socket.get_executor(), asio::as_tuple(asio::use_awaitable));
+}
 
 // Above it, a shared buffer is given back after use.
 constexpr std::size_t kScratchKeep = 256 * 1024;
@@ -40,6 +46,9 @@ Transport::Transport(Socket socket, SSL_CTX* tls, Scratch& scratch)
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_accept_state(ssl_.get());
+  // Allocating the record buffers anew for every request costs 5 % of its instructions;
+  // ReleaseBuffers is for when it is quiet.
+  SSL_clear_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
 }
 
 Transport::~Transport() = default;
@@ -93,7 +102,7 @@ asio::awaitable<bool> Transport::Handshake(boost::beast::flat_buffer& in) {
     if (result == 1) co_return true;
     Read read = Receive();
     if (read == Read::kWouldBlock) {
-      const auto [ec] = co_await socket_.async_wait(Socket::wait_read, kTuple);
+      const auto [ec] = co_await socket_.async_wait(Socket::wait_read, Token(socket_));
       read = ec ? Read::kClosed : Receive();
     }
     if (read == Read::kClosed) co_return false;
@@ -132,7 +141,9 @@ Transport::Read Transport::Open(boost::beast::flat_buffer& in) {
       outcome = Read::kData;
       continue;
     }
-    if (SSL_get_error(ssl_.get(), size) != SSL_ERROR_WANT_READ) {
+    // Not SSL_get_error, which needs an empty error queue, and emptying it costs more than asking.
+    if (!SSL_want_read(ssl_.get())) {
+      ERR_clear_error();
       broken_ = true;
       if (outcome != Read::kData) outcome = Read::kClosed;
       break;
@@ -145,17 +156,17 @@ Transport::Read Transport::Open(boost::beast::flat_buffer& in) {
 }
 
 asio::awaitable<void> Transport::WaitReadable() {
-  co_await socket_.async_wait(Socket::wait_read, kTuple);
+  co_await socket_.async_wait(Socket::wait_read, Token(socket_));
 }
 
 bool Transport::Send(std::string_view data) {
   if (broken_) return false;
   if (ssl_ == nullptr) return Push(data);
   while (!data.empty()) {
-    ERR_clear_error();
     const int size = SSL_write(ssl_.get(), data.data(),
                                static_cast<int>(std::min<std::size_t>(data.size(), 1 << 30)));
     if (size <= 0) {
+      ERR_clear_error();
       broken_ = true;
       return false;
     }
@@ -192,7 +203,7 @@ bool Transport::Push(std::string_view data) {
 
 asio::awaitable<bool> Transport::Flush() {
   while (!broken_ && !unsent_.empty()) {
-    const auto [ec] = co_await socket_.async_wait(Socket::wait_write, kTuple);
+    const auto [ec] = co_await socket_.async_wait(Socket::wait_write, Token(socket_));
     if (ec) {
       broken_ = true;
       break;
@@ -223,9 +234,13 @@ asio::awaitable<void> Transport::Discard(std::size_t limit) {
       continue;
     }
     if (size == 0 || errno != EAGAIN) co_return;
-    const auto [ec] = co_await socket_.async_wait(Socket::wait_read, kTuple);
+    const auto [ec] = co_await socket_.async_wait(Socket::wait_read, Token(socket_));
     if (ec) co_return;
   }
+}
+
+void Transport::ReleaseBuffers() {
+  if (ssl_ != nullptr) SSL_free_buffers(ssl_.get());
 }
 
 void Transport::CancelWaits() {

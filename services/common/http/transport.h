@@ -65,6 +65,8 @@ class Transport {
   // socket with unread bytes in it would reset the connection and might take our last answer with
   // it.
   boost::asio::awaitable<void> Discard(std::size_t limit);
+  // Gives OpenSSL's record buffers back, 34 KiB; they come again with the next bytes.
+  void ReleaseBuffers();
   // Ends the wait that a coroutine of this connection is in.
   void CancelWaits();
   void Close();
