@@ -1,6 +1,5 @@
 #include "services/server/application.h"
 
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,20 +7,25 @@
 #include "services/clients/client_directory.h"
 #include "services/clients/client_service.h"
 #include "services/common/app/certificate_watch.h"
-#include "services/common/base/files.h"
 #include "services/common/base/strings.h"
-#include "services/common/crypto/secret.h"
+#include "services/common/base/uuid.h"
 #include "services/common/db/executor.h"
 #include "services/common/exec/bounded_executor.h"
 #include "services/common/http/ops_server.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/rpc/authorization.h"
 #include "services/keys/data_key_store.h"
-#include "services/keys/key_file.h"
 #include "services/keys/key_service.h"
 #include "services/messages/delivery_service.h"
+#include "services/messages/ledger.h"
+#include "services/messages/message_service.h"
 #include "services/messages/message_writer.h"
+#include "services/messages/queue_client.h"
+#include "services/messages/reconciler.h"
 #include "services/messages/registration_service.h"
+#include "services/server/checks.h"
+#include "services/server/connections.h"
 #include "services/server/health_monitor.h"
 #include "services/server/key_envelope_reader.h"
 #include "services/server/limits.h"
@@ -29,32 +33,6 @@
 #include "services/server/startup_checks.h"
 
 namespace postern::server {
-namespace {
-
-absl::StatusOr<db::Settings> ReadDatabaseSettings(const DatabaseSettings& settings) {
-  absl::StatusOr<std::string> password = ReadSecretFile(settings.password_file);
-  if (!password.ok()) return password.status();
-  db::Settings database;
-  database.host = settings.host;
-  database.port = static_cast<std::uint16_t>(settings.port);
-  database.user = settings.user;
-  database.password = *std::move(password);
-  database.schema = settings.schema;
-  database.ca_file = settings.ca_file;
-  database.certificate_file = settings.certificate_file;
-  database.key_file = settings.key_file;
-  return database;
-}
-
-// The highest version: numbers are hashed with one key only.
-absl::StatusOr<std::shared_ptr<const crypto::Secret>> ReadIndexKey(const std::string& path) {
-  auto keys = keys::ReadKeyFile(path);
-  if (!keys.ok()) return keys.status();
-  return std::make_shared<const crypto::Secret>(std::move(keys->rbegin()->second));
-}
-
-}  // namespace
-
 // In the order of their making; each uses only what stands above it.
 struct Application::Parts {
   explicit Parts(Settings s)
@@ -62,12 +40,16 @@ struct Application::Parts {
         certificate("mesh", settings.mesh.certificate, metrics),
         rpc(settings.trust_domain, metrics) {}
 
-  absl::Status ReadFiles();
   void MakeKeys();
   absl::Status MakeClients();
-  void MakeMessages();
+  void MakeWriting();
+  void MakeUpkeep();
+  void MakeReading();
   absl::Status StartOps();
   absl::Status StartRpc();
+  messages::EnvelopeReaderFactory EnvelopeReaders() const {
+    return MakeEnvelopeReaders(data_keys, connections.index_key);
+  }
   bool DatabaseHealthy() const { return database->healthy() && writer->healthy(); }
   std::vector<http::Check> Checks();
 
@@ -75,9 +57,9 @@ struct Application::Parts {
   metrics::Registry metrics{"postern-server"};
   app::CertificateWatch certificate;
 
-  db::Settings database_settings;
-  std::map<std::uint32_t, crypto::Secret> master_keys;
-  std::shared_ptr<const crypto::Secret> index_key;
+  // Unique among processes, those before a restart included.
+  const std::string holder = StrCat(settings.name, "-", Uuid::Random().ToString());
+  Connections connections;
 
   std::unique_ptr<db::Executor> database;
   std::unique_ptr<db::Executor> key_database;
@@ -93,29 +75,21 @@ struct Application::Parts {
   std::unique_ptr<messages::RegistrationService> registration_service;
   std::unique_ptr<messages::DeliveryService> delivery_service;
 
+  std::unique_ptr<messages::QueueClient> queue;
+  std::unique_ptr<messages::Reconciler> reconciler;
+  std::unique_ptr<messages::Ledger> ledger;
+  std::unique_ptr<messages::MessageService> message_service;
+
   RpcServer rpc;
   std::unique_ptr<http::OpsServer> ops;
   std::unique_ptr<HealthMonitor> health;
 };
 
-absl::Status Application::Parts::ReadFiles() {
-  auto read_database = ReadDatabaseSettings(settings.database);
-  if (!read_database.ok()) return read_database.status();
-  database_settings = *std::move(read_database);
-  auto read_master_keys = keys::ReadKeyFile(settings.master_key_file);
-  if (!read_master_keys.ok()) return read_master_keys.status();
-  master_keys = *std::move(read_master_keys);
-  auto read_index_key = ReadIndexKey(settings.index_key_file);
-  if (!read_index_key.ok()) return read_index_key.status();
-  index_key = *std::move(read_index_key);
-  return absl::OkStatus();
-}
-
 void Application::Parts::MakeKeys() {
   key_database =
-      std::make_unique<db::Executor>(database_settings, kKeyConnections, kKeyQueueMax, metrics);
-  data_keys = std::make_shared<keys::DataKeyStore>(keys::MasterKeys(std::move(master_keys)),
-                                                   *key_database, metrics);
+      std::make_unique<db::Executor>(connections.database, kKeyConnections, kKeyQueueMax, metrics);
+  data_keys = std::make_shared<keys::DataKeyStore>(
+      keys::MasterKeys(std::move(connections.master_keys)), *key_database, metrics);
   key_service =
       std::make_unique<keys::KeyService>(*data_keys, keys::DataKeyLimits(), settings.trust_domain);
 }
@@ -126,18 +100,44 @@ absl::Status Application::Parts::MakeClients() {
   return directory->Start();
 }
 
-void Application::Parts::MakeMessages() {
-  const messages::EnvelopeReaderFactory readers = MakeEnvelopeReaders(data_keys, index_key);
+void Application::Parts::MakeWriting() {
   messages::MessageWriter::Settings writing;
-  writing.database = database_settings;
+  writing.database = connections.database;
   writing.server_name = settings.name;
   writing.commit_interval = settings.database.commit_interval;
   writing.registration_hold = settings.registration_hold;
+  const messages::EnvelopeReaderFactory readers = EnvelopeReaders();
   writer = std::make_unique<messages::MessageWriter>(std::move(writing), readers, metrics);
   openers = std::make_unique<exec::BoundedExecutor>("openers", kOpenerThreads, kOpenerQueueMax);
   registration_service = std::make_unique<messages::RegistrationService>(*writer);
   delivery_service =
       std::make_unique<messages::DeliveryService>(*writer, *openers, readers, metrics);
+}
+
+void Application::Parts::MakeUpkeep() {
+  queue = std::make_unique<messages::QueueClient>(connections.redis);
+  messages::Reconciler::Settings reconciling;
+  reconciling.database = connections.database;
+  reconciling.holder = holder;
+  reconciling.interval = settings.reconcile_interval;
+  reconciling.grace = settings.reconcile_grace;
+  reconciler = std::make_unique<messages::Reconciler>(std::move(reconciling), *queue, metrics);
+  messages::Ledger::Settings accounting;
+  accounting.database = connections.database;
+  accounting.holder = holder;
+  ledger = std::make_unique<messages::Ledger>(std::move(accounting), *queue, metrics);
+  reconciler->Start();
+  ledger->Start();
+}
+
+void Application::Parts::MakeReading() {
+  message_service = std::make_unique<messages::MessageService>(
+      *database, *ledger, EnvelopeReaders(),
+      [this](const grpc::AuthContext& context) -> absl::StatusOr<tls::Role> {
+        const auto peer = rpc::PeerId(context, settings.trust_domain);
+        if (!peer.ok()) return peer.status();
+        return peer->role;
+      });
 }
 
 absl::Status Application::Parts::StartOps() {
@@ -148,8 +148,8 @@ absl::Status Application::Parts::StartOps() {
 absl::Status Application::Parts::StartRpc() {
   const absl::Status started = rpc.Start(
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
-      {key_service.get(), client_service.get(), registration_service.get(),
-       delivery_service.get()});
+      {key_service.get(), client_service.get(), registration_service.get(), delivery_service.get(),
+       message_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
@@ -157,12 +157,8 @@ absl::Status Application::Parts::StartRpc() {
 }
 
 std::vector<http::Check> Application::Parts::Checks() {
-  const bool healthy = DatabaseHealthy();
-  http::Check check;
-  check.name = "database";
-  check.state = healthy ? http::Check::State::kPass : http::Check::State::kFail;
-  check.detail = healthy ? "connected" : "not connected";
-  return {check, certificate.Check()};
+  return {DatabaseCheck(DatabaseHealthy()), QueueCheck(*ledger), LedgerCheck(*ledger),
+          certificate.Check()};
 }
 
 Application::Application(Settings settings)
@@ -172,16 +168,21 @@ Application::~Application() = default;
 
 absl::Status Application::Start() {
   Parts& p = *parts_;
-  if (absl::Status s = p.ReadFiles(); !s.ok()) return s;
-  if (absl::Status s = CheckDatabase(p.database_settings, p.settings.migrations_folder); !s.ok()) {
+  auto connections = ReadConnections(p.settings);
+  if (!connections.ok()) return connections.status();
+  p.connections = *std::move(connections);
+  if (absl::Status s = CheckDatabase(p.connections.database, p.settings.migrations_folder);
+      !s.ok()) {
     return s;
   }
   p.database = std::make_unique<db::Executor>(
-      p.database_settings, static_cast<std::size_t>(p.settings.database.connections),
+      p.connections.database, static_cast<std::size_t>(p.settings.database.connections),
       kDatabaseQueueMax, p.metrics);
   p.MakeKeys();
   if (absl::Status s = p.MakeClients(); !s.ok()) return s;
-  p.MakeMessages();
+  p.MakeWriting();
+  p.MakeUpkeep();
+  p.MakeReading();
   if (absl::Status s = p.StartRpc(); !s.ok()) return s;
   if (absl::Status s = p.StartOps(); !s.ok()) return s;
   log::Info("server_started", "name", p.settings.name, "rpc_port", p.rpc.port(), "ops_port",
@@ -202,6 +203,9 @@ void Application::Stop() {
   p.rpc.Shutdown(p.settings.drain_timeout);
   if (p.openers) p.openers->Stop();
   if (p.writer) p.writer->Stop();
+  if (p.reconciler) p.reconciler->Stop();
+  if (p.ledger) p.ledger->Stop();
+  if (p.queue) p.queue->Stop();
   if (p.key_database) p.key_database->Stop();
   if (p.database) p.database->Stop();
   if (p.ops) p.ops->Stop();
