@@ -105,12 +105,18 @@ class ProcessTest(unittest.TestCase):
         self.assertLessEqual(len(extra), unknown, "messages that nobody sent, or under a second id")
         self.seen.update(wanted, extra)
 
-    # Ids that earlier tests of the class have accounted for.
-    seen: set[str] = set()
-
     def setUp(self) -> None:
-        if "seen" not in type(self).__dict__:
-            type(self).seen = set()
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until everything sent so far is delivered; what is in the register then counts as seen."""
+        wait_until(lambda: self.entries() == 0 and self.count("pending") == 0, 30, "the end of earlier messages")
+        self.seen = self.ids("messages")
+
+    def entries(self) -> int:
+        """Entries in all shards of the queue."""
+        script = "local n = 0 for s = 0, 15 do n = n + redis.call('xlen', 'postern:{' .. s .. '}:messages') end return n"
+        return int(self.stack.redis.command("eval", script, "0"))
 
     def ids(self, table: str) -> set[str]:
         """Ids in a table, 32 hexadecimal digits each."""

@@ -16,10 +16,6 @@ class QueueFaults(ProcessTest):
         super().setUp()
         self.addCleanup(self.ensure_running)
 
-    def entries(self) -> int:
-        """Entries in all shards."""
-        return sum(int(self.stack.redis.command("xlen", f"postern:{{{shard}}}:messages")) for shard in range(16))
-
     def assert_refused(self, answer) -> None:
         self.assertEqual((answer.status, answer.json["code"]), (503, "queue-unavailable"), answer.body)
         self.assertGreaterEqual(int(answer.headers["retry-after"]), 1)
@@ -86,8 +82,6 @@ class QueueFaults(ProcessTest):
                 self.assert_refused(client.send("unsafe"))
                 self.stack.redis.command("config", "set", setting, safe)
                 wait_until(lambda: client.send("safe").status == 202, 10, "the edge to accept again")
-        wait_until(lambda: self.count("pending") == 0 and self.entries() == 0, 10, "all deliveries")
-        type(self).seen = self.ids("messages")
 
     def test_flushed_redis_heals_for_registered_messages(self):
         client = self.client()

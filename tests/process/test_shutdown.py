@@ -50,6 +50,9 @@ class BadStart(ProcessTest):
 
     options = {"clients": 1, "workers": 1}
 
+    def setUp(self) -> None:
+        pass  # No messages here.
+
     def test_wrong_configuration_is_refused_by_line(self):
         for name, program in self.stack.programs.items():
             with self.subTest(name):
