@@ -10,7 +10,7 @@
 
 namespace postern::ctl {
 
-// What posternctl needs to know; docs/configuration.md explains the keys.
+// What posternctl needs to know; LoadConfig names and describes the keys.
 struct Config {
   std::string trust_domain;
   std::string server_target;
