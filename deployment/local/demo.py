@@ -15,8 +15,9 @@ _TEXTS = ("Hello from Postern.", "Grüße, 你好, 👋: any Unicode text of up 
           "This one carries metadata.")
 
 # The steps of a message's life, by their names in posternctl's answer.
-_STEPS = (("accepted", "accepted_at"), ("on disk", "durable_at"), ("registered", "registered_at"),
-          ("delivered", "delivered_at"))
+_STEPS = (("accepted", "accepted_at_us"), ("on disk", "durable_at_us"), ("registered", "registered_at_us"),
+          ("delivered", "delivered_at_us"))
+_DELIVERED = "MESSAGE_STATE_DELIVERED"
 
 
 def _path(path: Path) -> str:
@@ -26,7 +27,7 @@ def _path(path: Path) -> str:
 def curl_command(stack: Stack, body: dict) -> list[str]:
     """A curl command that sends a message; works from the repository's root."""
     leaf = stack.clients[CLIENT]
-    return ["curl", "--silent", "--show-error", "--cert", _path(leaf.certificate), "--key", _path(leaf.key),
+    return ["curl", "--cert", _path(leaf.certificate), "--key", _path(leaf.key),
             "--cacert", _path(stack.root_ca), "--header", "Content-Type: application/json",
             "--data", json.dumps(body, ensure_ascii=False), f"{stack.edge_url}/api/v1/messages"]
 
@@ -44,7 +45,8 @@ def send_messages(stack: Stack) -> list[str]:
         if number == 2:
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             body["metadata"] = {"client_id": CLIENT, "timestamp": now, "client_ref": "demo-3"}
-        done = subprocess.run(curl_command(stack, body), cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run([*curl_command(stack, body), "--silent", "--show-error"], cwd=ROOT, capture_output=True,
+                              text=True, check=False)
         try:
             ids.append(json.loads(done.stdout)["id"])
         except (ValueError, KeyError):
@@ -54,8 +56,8 @@ def send_messages(stack: Stack) -> list[str]:
 
 
 def show_timelines(stack: Stack, ids: list[str]) -> None:
-    """Waits until the messages are delivered and prints when each step was, in milliseconds after it was accepted."""
-    rows = [["message", *(step for step, _ in _STEPS), "state"]]
+    """Waits until the messages are delivered and prints when each step was."""
+    rows = [["message", *(step for step, _ in _STEPS)]]
     for message_id in ids:
         message: dict = {}
 
@@ -63,19 +65,16 @@ def show_timelines(stack: Stack, ids: list[str]) -> None:
             done = stack.ctl("message", "get", message_id, "-o", "json", check=False)
             if done.returncode == 0:
                 message.update(json.loads(done.stdout))
-            return message.get("state") == "delivered"
+            return message.get("state") == _DELIVERED
 
         wait_until(delivered, 30, f"the delivery of message {message_id}")
-        rows.append([message_id, *_times(message), message["state"]])
+        rows.append([message_id, *_times(message)])
     console.table(rows)
 
 
 def _times(message: dict) -> list[str]:
-    moments = [_microseconds(message.get(field)) for _, field in _STEPS]
+    # 64-bit numbers are strings in protobuf's JSON.
+    moments = [int(message[field]) for _, field in _STEPS]
     first = moments[0]
     clock = time.strftime("%H:%M:%S", time.localtime(first / 1e6)) + f".{first // 1000 % 1000:03}"
     return [clock] + [f"+{(moment - first) / 1000:.1f} ms" if moment else "-" for moment in moments[1:]]
-
-
-def _microseconds(value) -> int:
-    return int(value or 0)

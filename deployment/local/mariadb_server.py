@@ -79,7 +79,7 @@ class MariaDbServer:
             "datadir": self.data,
             "tmpdir": self._temporary,
             "socket": self.socket,
-            "pid_file": self.folder / "server.pid",
+            "pid_file": self.data / "server.pid",
             "ssl_cert": self._leaf.certificate,
             "ssl_key": self._leaf.key,
             "ssl_ca": self._trust,

@@ -30,8 +30,8 @@ def processes(folder: Path) -> list[Process]:
     for pid_file in folder.glob("*/*.pid"):
         try:
             found.append(Process.attached(pid_file))
-        except (ValueError, KeyError):
-            continue  # Not ours: MariaDB keeps one too.
+        except (OSError, ValueError, KeyError):
+            continue  # It ended just now, or was cut off while it was written.
     return sorted(found, key=lambda process: (_rank(process), process.name))
 
 

@@ -39,7 +39,7 @@ class LocalStack(unittest.TestCase):
         self.assertEqual(self.command("status").returncode, 3)
 
         shown = self.up()
-        self.assertEqual(len(re.findall(r"\bdelivered$", shown, re.MULTILINE)), 3, shown)
+        self.assertEqual(len(re.findall(r"^  [0-9a-f-]{36}  \S+ +(\+[0-9.]+ ms *){3}$", shown, re.MULTILINE)), 3, shown)
         self.assertEqual(self.command("status").returncode, 0)
 
         # The printed lines work as pasted.

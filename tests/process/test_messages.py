@@ -1,6 +1,7 @@
 """Messages on their way from a client to the register, and what clients see of them."""
 
 import hashlib
+import json
 import unittest
 import uuid
 
@@ -17,8 +18,8 @@ class Messages(ProcessTest):
         def delivered() -> bool:
             done = self.stack.ctl("message", "get", message_id, "-o", "json", *words, check=False)
             if done.returncode == 0:
-                found.update(self.stack.ctl_json("message", "get", message_id, *words))
-            return found.get("state") == "delivered"
+                found.update(json.loads(done.stdout))
+            return found.get("state") == "MESSAGE_STATE_DELIVERED"
 
         wait_until(delivered, 15, f"the delivery of {message_id}")
         return found
