@@ -66,7 +66,8 @@ struct UnaryCall {
 // executor. Cancelling the operation cancels the call. A plain function, not a coroutine: `stub`
 // must live until it completes, `request` is taken.
 template <typename AsyncStub, typename Request, typename Response, typename Token>
-auto AsyncUnary(AsyncStub* stub, UnaryMethod<AsyncStub, Request, Response> method,
+auto AsyncUnary(std::type_identity_t<AsyncStub>* stub,
+                UnaryMethod<AsyncStub, Request, Response> method,
                 std::type_identity_t<Request> request, Deadline deadline, Token&& token) {
   auto initiate = [](auto handler, AsyncStub* callee,
                      UnaryMethod<AsyncStub, Request, Response> call_method, Request call_request,
@@ -102,7 +103,7 @@ auto AsyncUnary(AsyncStub* stub, UnaryMethod<AsyncStub, Request, Response> metho
 // request, deadline)`, with `request` a variable.
 template <typename AsyncStub, typename Request, typename Response>
 boost::asio::awaitable<absl::StatusOr<Response>> Call(
-    AsyncStub* stub, UnaryMethod<AsyncStub, Request, Response> method,
+    std::type_identity_t<AsyncStub>* stub, UnaryMethod<AsyncStub, Request, Response> method,
     std::type_identity_t<Request> request, Deadline deadline) {
   return AsyncUnary(stub, method, std::move(request), deadline, boost::asio::use_awaitable);
 }
