@@ -11,7 +11,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support import BUILD, wait_until
+from support import BUILD, Process, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,12 +61,13 @@ class LocalStack(unittest.TestCase):
         self.assertIn("worker-1 has ended", self.up())
         self.assertEqual(self.command("status").returncode, 0)
 
-        pids = [self.pid(name) for name in ("edge-1", "worker-1", "worker-2", "server-1", "redis", "mariadb")]
+        processes = [Process.attached(pid_file) for pid_file in self.folder.glob("*/*.pid")]
+        self.assertEqual(len(processes), 6)
         down = self.command("down")
         self.assertEqual(down.returncode, 0, down.stdout + down.stderr)
         order = re.findall(r"stopping (\S+)", down.stdout)
         self.assertEqual(order, ["edge-1", "worker-1", "worker-2", "server-1", "redis", "mariadb"])
-        self.assertFalse([pid for pid in pids if Path(f"/proc/{pid}").exists()])
+        self.assertFalse([process.name for process in processes if process.running()])
         self.assertEqual(self.command("status").returncode, 3)
 
         self.assertEqual(self.command("down", "--purge").returncode, 0)
