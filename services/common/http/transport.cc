@@ -1,5 +1,7 @@
 #include "services/common/http/transport.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -31,6 +33,14 @@ void Append(boost::beast::flat_buffer& in, const char* data, std::size_t size) {
   const auto room = in.prepare(size);
   std::memcpy(room.data(), data, size);
   in.commit(size);
+}
+
+// Without session tickets we have nothing to send after the client's last handshake message, so its
+// acknowledgement would be delayed, and a client that has left Nagle's algorithm on would hold its
+// first request back by 40 ms.
+void AcknowledgeNow(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 }  // namespace
@@ -99,7 +109,10 @@ asio::awaitable<bool> Transport::Handshake(boost::beast::flat_buffer& in) {
     bool flushed = PushSealed();
     if (!flushed) flushed = co_await Flush();
     if (failed || !flushed) co_return false;
-    if (result == 1) co_return true;
+    if (result == 1) {
+      AcknowledgeNow(socket_.native_handle());
+      co_return true;
+    }
     Read read = Receive();
     if (read == Read::kWouldBlock) {
       const auto [ec] = co_await socket_.async_wait(Socket::wait_read, Token(socket_));
