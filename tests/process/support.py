@@ -39,10 +39,15 @@ class ProcessTest(unittest.TestCase):
         cls.folder = Path(tempfile.mkdtemp(prefix="postern-"))
         cls.stack = Stack(cls.folder, build=BUILD, **cls.options)
         try:
+            cls.before_start()
             cls.stack.start()
         except BaseException:
             shutil.rmtree(cls.folder, ignore_errors=True)
             raise
+
+    @classmethod
+    def before_start(cls) -> None:
+        """For tests that need something in `folder` first."""
 
     @classmethod
     def tearDownClass(cls) -> None:
@@ -221,6 +226,7 @@ class Load:
 
     stack: Stack
     threads: int = 4
+    padding: str = ""  # Goes to the end of each text.
     accepted: dict[str, str] = field(default_factory=dict)  # Id to text.
     refused: list[int] = field(default_factory=list)  # Status codes other than 202.
     unanswered: int = 0
@@ -246,7 +252,7 @@ class Load:
     def _send(self) -> None:
         client = Client(self.stack, next(iter(self.stack.clients.values())))
         while not self._stop.is_set():
-            text = "load " + secrets.token_hex(8)
+            text = f"load {secrets.token_hex(8)} {self.padding}".rstrip()
             try:
                 answer = client.send(text)
             except ConnectionRefusedError:

@@ -1,6 +1,8 @@
 """The main server, the database or a worker goes away: clients go on getting 202, and everything is delivered
 afterwards."""
 
+import os
+import subprocess
 import unittest
 
 from support import Load, ProcessTest, wait_until
@@ -101,6 +103,43 @@ class ServerFaults(ProcessTest):
             self.stack.programs["worker-1"].kill()
             load.wait_for(100)
         self.assert_delivered(load.accepted)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "mounts a small file system for the database")
+class DatabaseFull(ProcessTest):
+    """The database's disk fills up: MariaDB refuses or aborts, and is started again once there is room."""
+
+    options = {"clients": 1, "workers": 1, "overrides": {"worker": {"retry_interval_ms": 1000}}}
+
+    @classmethod
+    def before_start(cls) -> None:
+        cls.disk = cls.folder / "mariadb"
+        cls.disk.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "postern-test", str(cls.disk)],
+                                 capture_output=True, check=False)
+        if mounted.returncode != 0:
+            raise unittest.SkipTest("may not mount")
+        cls.addClassCleanup(subprocess.run, ["umount", "--lazy", str(cls.disk)], check=True)
+
+    def test_full_disk(self):
+        filler = self.disk / "filler"
+        room = os.statvfs(self.disk)
+        with Load(self.stack, padding="😀" * 900) as load:
+            with filler.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_frsize - 512 * 1024)
+            wait_until(self.disk_is_full, 30, "a full disk")
+            load.wait_for(100)
+            filler.unlink()
+            self.ensure_running()
+            load.wait_for(50)
+        self.assertEqual((load.refused, load.unanswered), ([], 0))
+        self.assert_delivered(load.accepted, seconds=40)
+        self.assertEqual(self.stack.sql("SELECT COUNT(*) FROM pending WHERE state = 4"), [["0"]])
+
+    def disk_is_full(self) -> bool:
+        """Whether MariaDB has met the end of its disk."""
+        log = self.stack.mariadb.process.log.read_text(errors="replace").partition("ready for connections")[2]
+        return "full" in log or "disk space" in log or not self.stack.mariadb.process.running()
 
 
 if __name__ == "__main__":
