@@ -16,6 +16,8 @@ DEFAULT_FOLDER = ROOT / ".run"
 PORTS = {"edge": 8443, "server": 9443, "redis": 6390, "mariadb": 3390,
          "edge_ops": 9101, "worker_ops": 9100, "server_ops": 9102}
 
+_MADE = ("certs", "secrets", "redis", "mariadb", "server-*", "edge-*", "worker-*", "posternctl.yaml", "local.json")
+
 _STOP_ORDER = ("edge", "worker", "server", "redis", "mariadb")
 
 
@@ -51,10 +53,15 @@ def stop_all(folder: Path, say=lambda text: None) -> list[str]:
 
 
 def purge(folder: Path) -> None:
-    """Takes the folder away; only one that a stack made."""
-    if folder.exists() and not (folder / "certs" / "root_ca.key").exists() and any(folder.iterdir()):
-        raise ProcessError(f"{folder} does not look like a local stack; it was left alone")
-    shutil.rmtree(folder, ignore_errors=True)
+    """Takes away what the stack made, and the folder if nothing else is in it."""
+    for pattern in _MADE:
+        for path in folder.glob(pattern):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def save(stack: Stack) -> None:
