@@ -18,7 +18,9 @@ namespace {
 namespace tls_api = grpc::experimental;
 
 constexpr unsigned kFileWatchSeconds = 5;
-constexpr int kMessageBytes = 4 * 1024 * 1024;
+constexpr int kRequestBytes = 4 * 1024 * 1024;
+// A page of 1000 messages, whole, is 7 MiB at most.
+constexpr int kAnswerBytes = 16 * 1024 * 1024;
 constexpr int kMetadataBytes = 8 * 1024;
 constexpr int kStreamsPerConnection = 100;
 constexpr int kHandshakeTimeoutMs = 10'000;
@@ -79,7 +81,7 @@ grpc::ChannelArguments ChannelArguments() {
   // The callers retry by their own rules; the mesh never goes through a proxy of the environment.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetMaxReceiveMessageSize(kMessageBytes);
+  arguments.SetMaxReceiveMessageSize(kAnswerBytes);
   arguments.SetLoadBalancingPolicyName("round_robin");
   return arguments;
 }
@@ -114,8 +116,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Channel(const ChannelSettings& se
 }
 
 void SetServerLimits(grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(kMessageBytes);
-  builder.SetMaxSendMessageSize(kMessageBytes);
+  builder.SetMaxReceiveMessageSize(kRequestBytes);
+  builder.SetMaxSendMessageSize(kAnswerBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);

@@ -28,8 +28,8 @@ struct ChannelSettings {
 // domain (custom verifier, checked on every handshake, resumed ones too).
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Channel(const ChannelSettings& settings);
 
-// Arguments every server sets: message size 4 MiB, metadata 8 KiB, 100 streams a connection,
-// keepalive as the channels need it, handshake limit 10 s, no SO_REUSEPORT.
+// Arguments every server sets: requests of 4 MiB, answers of 16 MiB, metadata 8 KiB, 100 streams a
+// connection, keepalive as the channels need it, handshake limit 10 s, no SO_REUSEPORT.
 void SetServerLimits(grpc::ServerBuilder& builder);
 
 }  // namespace postern::rpc
