@@ -40,7 +40,8 @@ std::string Accounts() {
   std::string accounts = ReadText(kProductionAccounts);
   for (const std::string user : {"edge", "worker", "server", "admin"}) {
     const std::string hash = absl::StrCat("#@", absl::AsciiStrToUpper(user), "_PASSWORD_SHA256@");
-    accounts = absl::StrReplaceAll(accounts, {{hash, absl::StrCat(">", RedisServer::Password(user))}});
+    accounts =
+        absl::StrReplaceAll(accounts, {{hash, absl::StrCat(">", RedisServer::Password(user))}});
   }
   return accounts;
 }

@@ -9,12 +9,14 @@
 
 namespace postern::app {
 
-// Watches when the process's own certificate ends: a peer whose certificate has died sees only UNAVAILABLE and would retry for ever.
-// Exports `postern_tls_certificate_not_after_timestamp_seconds{usage}`. Thread-safe.
+// Watches when the process's own certificate ends: a peer whose certificate has died sees only
+// UNAVAILABLE and would retry for ever. Exports
+// `postern_tls_certificate_not_after_timestamp_seconds{usage}`. Thread-safe.
 class CertificateWatch {
  public:
   CertificateWatch(std::string usage, std::string pem_path, metrics::Registry& metrics);
-  // Passes; warns in the last third of a week; fails once expired. Reads the file again at most once a minute.
+  // Passes; warns in the last third of a week; fails once expired. Reads the file again at most
+  // once a minute.
   http::Check Check();
 
  private:

@@ -20,7 +20,8 @@ class Uuid {
 
   // InvalidArgument unless `bytes` has exactly 16.
   static absl::StatusOr<Uuid> FromBytes(std::string_view bytes);
-  // The 36-character text form, either case. InvalidArgument otherwise; the message does not repeat the input.
+  // The 36-character text form, either case. InvalidArgument otherwise; the message does not repeat
+  // the input.
   static absl::StatusOr<Uuid> Parse(std::string_view text);
   // Version 4, from OpenSSL's generator.
   static Uuid Random();
@@ -42,11 +43,13 @@ class Uuid {
   std::array<std::uint8_t, kSize> bytes_{};
 };
 
-// Makes UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds, then random bits, of which the first 12 are a counter within the
-// millisecond (6.2, method 1), so that one generator's ids rise strictly. Not thread-safe: one per thread.
+// Makes UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds, then random bits, of which the first 12
+// are a counter within the millisecond (6.2, method 1), so that one generator's ids rise strictly.
+// Not thread-safe: one per thread.
 class UuidV7Generator {
  public:
-  // `now_us`: microseconds since the Unix epoch. A clock that steps back does not step the ids back.
+  // `now_us`: microseconds since the Unix epoch. A clock that steps back does not step the ids
+  // back.
   Uuid Next(std::int64_t now_us);
 
  private:

@@ -14,8 +14,9 @@ inline constexpr std::size_t kAeadKeySize = 32;
 inline constexpr std::size_t kAeadNonceSize = 12;
 inline constexpr std::size_t kAeadTagSize = 16;
 
-// AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces under one key. Output: nonce, ciphertext, tag in one string.
-// Keeps an OpenSSL context with the key expanded. Not thread-safe: one per thread.
+// AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces under one key. Output: nonce, ciphertext,
+// tag in one string. Keeps an OpenSSL context with the key expanded. Not thread-safe: one per
+// thread.
 class Aead {
  public:
   // InvalidArgument unless the key has 32 bytes.

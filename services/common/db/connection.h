@@ -21,7 +21,7 @@ struct Settings {
   std::string user;
   std::string password;
   std::string schema;
-  std::string ca_file;           // Required: TLS with host name verification is the only way to connect.
+  std::string ca_file;  // Required: TLS with host name verification is the only way to connect.
   std::string certificate_file;  // Client certificate, optional.
   std::string key_file;
   std::chrono::seconds connect_timeout{2};
@@ -40,19 +40,23 @@ class Row {
   virtual std::string String(std::size_t column) const = 0;
 };
 
-// One connection to MySQL or MariaDB (MySQL Connector/C++), blocking. SQL exceptions end here: errors are mapped by number to
-// AlreadyExists (1062), Aborted (1205, 1213: try the whole transaction again), DeadlineExceeded (1969, 3024), InvalidArgument (data errors of one
-// row: too long, out of range, wrong value), Unavailable (the connection is gone, server starting or stopping, disk full, read-only), Internal otherwise. The
-// message holds the number and SQLSTATE, never the server's text, which may repeat values. Session: READ COMMITTED, strict mode,
-// UTC, utf8mb4. Prepared statements are cached by their text. Not thread-safe: one thread at a time.
+// One connection to MySQL or MariaDB (MySQL Connector/C++), blocking. SQL exceptions end here:
+// errors are mapped by number to AlreadyExists (1062), Aborted (1205, 1213: try the whole
+// transaction again), DeadlineExceeded (1969, 3024), InvalidArgument (data errors of one row: too
+// long, out of range, wrong value), Unavailable (the connection is gone, server starting or
+// stopping, disk full, read-only), Internal otherwise. The message holds the number and SQLSTATE,
+// never the server's text, which may repeat values. Session: READ COMMITTED, strict mode, UTC,
+// utf8mb4. Prepared statements are cached by their text. Not thread-safe: one thread at a time.
 class Connection {
  public:
-  // Unavailable when the server cannot be reached, PermissionDenied when it refuses, FailedPrecondition when TLS is not in force.
+  // Unavailable when the server cannot be reached, PermissionDenied when it refuses,
+  // FailedPrecondition when TLS is not in force.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const Settings& settings);
   ~Connection();
 
   // Rows affected. Placeholders are `?`.
-  absl::StatusOr<std::int64_t> Execute(const std::string& sql, const std::vector<Value>& values = {});
+  absl::StatusOr<std::int64_t> Execute(const std::string& sql,
+                                       const std::vector<Value>& values = {});
   // Calls `on_row` for each row; its error ends the query and is returned.
   absl::Status Query(const std::string& sql, const std::vector<Value>& values,
                      const std::function<absl::Status(const Row&)>& on_row);
@@ -81,7 +85,8 @@ std::string Placeholders(std::size_t rows, std::size_t columns);
 // Once in main, before threads.
 void InitializeDriver();
 
-// What the driver keeps for a thread that uses connections: make one first in the thread, so that it goes last.
+// What the driver keeps for a thread that uses connections: make one first in the thread, so that
+// it goes last.
 class DriverThread {
  public:
   DriverThread();

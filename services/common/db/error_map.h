@@ -7,7 +7,8 @@
 
 namespace postern::db {
 
-// The status that stands for an error number of MySQL or MariaDB: see Connection. `doing` names the step (`connect`, `execute`).
+// The status that stands for an error number of MySQL or MariaDB: see Connection. `doing` names the
+// step (`connect`, `execute`).
 absl::Status StatusOfError(std::string_view doing, int number, std::string_view sqlstate);
 
 // Whether the connection is gone after this error.

@@ -11,7 +11,8 @@
 
 namespace postern::exec {
 
-// A fixed number of threads behind a bounded queue, for work that blocks or takes long. Submitting never blocks. Thread-safe.
+// A fixed number of threads behind a bounded queue, for work that blocks or takes long. Submitting
+// never blocks. Thread-safe.
 class BoundedExecutor {
  public:
   using Work = std::function<void()>;
@@ -23,7 +24,8 @@ class BoundedExecutor {
 
   // False when `queue_max` pieces of work wait already, or after Stop(): the work was not taken.
   [[nodiscard]] bool TrySubmit(Work work);
-  // Does what is queued, then joins the threads: may block for as long as the work takes. Idempotent.
+  // Does what is queued, then joins the threads: may block for as long as the work takes.
+  // Idempotent.
   void Stop();
   std::size_t queued() const;
 

@@ -14,20 +14,22 @@ namespace postern::http {
 // One component's state, as `/readyz?verbose` and `/api/v1/health` show it.
 struct Check {
   enum class State { kPass, kWarn, kFail };
-  std::string name;      // `redis`, `server`, `certificate`, …
+  std::string name;  // `redis`, `server`, `certificate`, …
   State state = State::kPass;
-  std::string detail;    // For people; no secret in it.
+  std::string detail;  // For people; no secret in it.
 };
 
 // Asked at each request; must not block.
 using Checks = std::function<std::vector<Check>()>;
 
-// `{"status": "pass|warn|fail", "checks": {"redis": {"status": "pass", "detail": "…"}, …}}`, status being the worst.
+// `{"status": "pass|warn|fail", "checks": {"redis": {"status": "pass", "detail": "…"}, …}}`, status
+// being the worst.
 std::string ChecksJson(const std::vector<Check>& checks);
 bool AnyFailed(const std::vector<Check>& checks);
 
-// The operations port of a program, plain HTTP on its own thread: `/metrics`, `/livez` (200 while the process runs), `/readyz` (200
-// when no check fails, else 503; `?verbose` lists them), `/health` (JSON).
+// The operations port of a program, plain HTTP on its own thread: `/metrics`, `/livez` (200 while
+// the process runs), `/readyz` (200 when no check fails, else 503; `?verbose` lists them),
+// `/health` (JSON).
 class OpsServer {
  public:
   OpsServer(metrics::Registry& metrics, Checks checks);

@@ -17,8 +17,8 @@
 
 namespace postern::metrics {
 
-// A histogram whose Observe is two relaxed atomic additions to memory of the calling thread's stripe: no lock, no contention.
-// Owned by the Registry. Thread-safe.
+// A histogram whose Observe is two relaxed atomic additions to memory of the calling thread's
+// stripe: no lock, no contention. Owned by the Registry. Thread-safe.
 class Histogram {
  public:
   explicit Histogram(std::vector<double> upper_bounds);
@@ -47,19 +47,24 @@ std::vector<double> EndToEndBuckets();
 // 1, 2, 4, … 1024: for batch sizes.
 std::vector<double> BatchBuckets();
 
-// One process's metrics. Get references at start and keep them: the getters lock, the metrics do not. Each getter creates the series
-// with value 0, so that it is visible before the first event. Names: prefix `postern_`, base units, `_total` on counters.
-// Metrics live as long as the registry. Thread-safe.
+// One process's metrics. Get references at start and keep them: the getters lock, the metrics do
+// not. Each getter creates the series with value 0, so that it is visible before the first event.
+// Names: prefix `postern_`, base units, `_total` on counters. Metrics live as long as the registry.
+// Thread-safe.
 class Registry {
  public:
-  // Adds `postern_build_info` and the `process_*` metrics of the Prometheus client library specification.
+  // Adds `postern_build_info` and the `process_*` metrics of the Prometheus client library
+  // specification.
   explicit Registry(const std::string& program);
 
-  prometheus::Counter& Counter(const std::string& name, const std::string& help, const Labels& labels = {});
-  prometheus::Gauge& Gauge(const std::string& name, const std::string& help, const Labels& labels = {});
-  Histogram& MakeHistogram(const std::string& name, const std::string& help, std::vector<double> upper_bounds,
+  prometheus::Counter& Counter(const std::string& name, const std::string& help,
+                               const Labels& labels = {});
+  prometheus::Gauge& Gauge(const std::string& name, const std::string& help,
                            const Labels& labels = {});
-  // A gauge whose value is asked for at each scrape; `read` must not block and must outlive the registry.
+  Histogram& MakeHistogram(const std::string& name, const std::string& help,
+                           std::vector<double> upper_bounds, const Labels& labels = {});
+  // A gauge whose value is asked for at each scrape; `read` must not block and must outlive the
+  // registry.
   void GaugeFunction(const std::string& name, const std::string& help, std::function<double()> read,
                      const Labels& labels = {});
 

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <openssl/types.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include <openssl/types.h>
 
 #include "absl/status/statusor.h"
 
@@ -21,7 +21,8 @@ struct SpiffeId {
   Role role = Role::kClient;
   std::string name;
 
-  // InvalidArgument for anything else; strict: no query, no empty segment, name of 1 to 64 characters of [a-z0-9._-].
+  // InvalidArgument for anything else; strict: no query, no empty segment, name of 1 to 64
+  // characters of [a-z0-9._-].
   static absl::StatusOr<SpiffeId> Parse(std::string_view uri);
   std::string ToString() const;
 };
@@ -30,12 +31,13 @@ struct SpiffeId {
 struct PeerCertificate {
   SpiffeId id;
   std::string common_name;
-  std::string sha256_hex;   // Fingerprint of the DER, 64 lower-case digits.
-  std::string serial_hex;   // Lower-case, no leading zeros.
+  std::string sha256_hex;        // Fingerprint of the DER, 64 lower-case digits.
+  std::string serial_hex;        // Lower-case, no leading zeros.
   std::int64_t not_after_s = 0;  // Seconds since the Unix epoch.
 };
 
-// PermissionDenied unless the certificate has exactly one URI SAN and that is a SPIFFE id (SPIFFE X.509-SVID, 2).
+// PermissionDenied unless the certificate has exactly one URI SAN and that is a SPIFFE id (SPIFFE
+// X.509-SVID, 2).
 absl::StatusOr<PeerCertificate> ReadPeerCertificate(X509* certificate);
 
 // Seconds since the Unix epoch of the first certificate in a PEM file.

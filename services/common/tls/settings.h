@@ -8,7 +8,8 @@ namespace postern::tls {
 struct Files {
   std::string certificate;  // The leaf first, then intermediates.
   std::string key;
-  std::string trust;        // The issuing CA that peers' certificates must come from. Never the root alone.
+  std::string
+      trust;  // The issuing CA that peers' certificates must come from. Never the root alone.
 };
 
 }  // namespace postern::tls
