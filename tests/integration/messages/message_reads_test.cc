@@ -1,0 +1,175 @@
+#include <set>
+
+#include "services/messages/envelope_check.h"
+#include "services/messages/limits.h"
+#include "services/messages/message_repository.h"
+#include "tests/integration/messages/register_fixture.h"
+
+namespace postern::messages {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+
+class MessageReadsTest : public RegisterTest {
+ protected:
+  void SetUp() override {
+    RegisterTest::SetUp();
+    MessageWriter::Settings settings = WriterSettings();
+    settings.registration_hold = 0ms;
+    writer_ = MakeWriter(settings);
+  }
+
+  std::vector<std::string> List(const MessageQuery& query) {
+    auto listed = ListMessages(*connection_, query);
+    EXPECT_TRUE(listed.ok()) << listed.status();
+    std::vector<std::string> ids;
+    for (const StoredMessage& stored : *listed) ids.push_back(stored.message.id());
+    return ids;
+  }
+  static std::string Text(const v1::Envelope& envelope) { return IdOf(envelope).ToString(); }
+  static MessageQuery Any() {
+    MessageQuery query;
+    query.limit = 100;
+    return query;
+  }
+
+  std::unique_ptr<MessageWriter> writer_;
+};
+
+TEST_F(MessageReadsTest, FindsAMessageWhereverItIs) {
+  const v1::Envelope queued = MakeEnvelope();
+  const v1::Envelope retrying = MakeEnvelope();
+  const v1::Envelope delivered = MakeEnvelope();
+  const v1::Envelope dead = MakeEnvelope();
+  const std::int64_t at = NowMicros();
+  ASSERT_TRUE(Register(*writer_, {queued, retrying}).get().status.ok());
+  ASSERT_TRUE(Fail(*writer_, retrying, at).get().status.ok());
+  ASSERT_TRUE(Deliver(*writer_, {delivered}).get().status.ok());
+  ASSERT_TRUE(Deliver(*writer_, {dead}, kAuthenticationFailed).get().status.ok());
+  const auto find = [&](const v1::Envelope& envelope, const std::string& client_id) {
+    auto found = FindMessage(*connection_, IdOf(envelope), client_id);
+    EXPECT_TRUE(found.ok()) << found.status();
+    return *std::move(found);
+  };
+  EXPECT_EQ(find(queued, "")->message.state(), v1::MESSAGE_STATE_QUEUED);
+  EXPECT_EQ(find(queued, "")->message.attempts(), 0U);
+  EXPECT_EQ(find(queued, "")->message.durable_at_us(), queued.accepted_at_us() + 1000);
+  const v1::Message retry = find(retrying, "acme")->message;
+  EXPECT_EQ(retry.state(), v1::MESSAGE_STATE_RETRYING);
+  EXPECT_EQ(retry.reason(), "DEADLINE_EXCEEDED");
+  EXPECT_EQ(retry.next_attempt_at_us(), at + 30'000'000);
+  const std::optional<StoredMessage> stored = find(delivered, "acme");
+  EXPECT_EQ(stored->message.state(), v1::MESSAGE_STATE_DELIVERED);
+  EXPECT_EQ(stored->message.client_ref(), "order-1");
+  EXPECT_EQ(stored->message.metadata_json(), delivered.metadata_json());
+  EXPECT_EQ(stored->message.sender_number(), "+1415*****23");
+  EXPECT_EQ(stored->ciphertext.encrypted_body, delivered.encrypted_body());
+  EXPECT_GE(stored->message.delivered_at_us(), stored->message.registered_at_us());
+  EXPECT_EQ(find(dead, "")->message.state(), v1::MESSAGE_STATE_DEAD);
+  EXPECT_EQ(find(dead, "")->message.reason(), kAuthenticationFailed);
+  // Another client's message is not found at all.
+  EXPECT_FALSE(find(delivered, "other").has_value());
+  EXPECT_FALSE(find(queued, "other").has_value());
+}
+
+TEST_F(MessageReadsTest, PagesThroughBothTablesNewestFirst) {
+  std::vector<v1::Envelope> all;
+  for (int i = 0; i < 11; ++i) all.push_back(MakeEnvelope());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    // Every third one stays pending.
+    ASSERT_TRUE((i % 3 == 0 ? Register(*writer_, {all[i]}) : Deliver(*writer_, {all[i]}))
+                    .get()
+                    .status.ok());
+  }
+  std::vector<std::string> expected;
+  for (auto it = all.rbegin(); it != all.rend(); ++it) expected.push_back(Text(*it));
+  std::vector<std::string> seen;
+  MessageQuery query = Any();
+  query.limit = 4;
+  while (true) {
+    auto page = ListMessages(*connection_, query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    if (page->empty()) break;
+    for (const StoredMessage& stored : *page) seen.push_back(stored.message.id());
+    query.before = page->back().ciphertext.message_id;
+  }
+  EXPECT_EQ(seen, expected);
+}
+
+TEST_F(MessageReadsTest, Filters) {
+  v1::Envelope first = MakeEnvelope("acme");
+  v1::Envelope second = MakeEnvelope("bolt");
+  v1::Envelope third = MakeEnvelope("bolt");
+  third.set_client_ref("order-2");
+  third.set_accepted_at_us(second.accepted_at_us() + 5'000'000);
+  ASSERT_TRUE(Deliver(*writer_, {first, second}).get().status.ok());
+  ASSERT_TRUE(Register(*writer_, {third}).get().status.ok());
+
+  MessageQuery query = Any();
+  query.client_id = "bolt";
+  EXPECT_THAT(List(query), ElementsAre(Text(third), Text(second)));
+  query.client_ref = "order-2";
+  EXPECT_THAT(List(query), ElementsAre(Text(third)));
+  query = Any();
+  query.client_ref = "order";
+  EXPECT_THAT(List(query), IsEmpty());
+  query = Any();
+  query.states = {v1::MESSAGE_STATE_DELIVERED};
+  EXPECT_THAT(List(query), ElementsAre(Text(second), Text(first)));
+  query.states = {v1::MESSAGE_STATE_QUEUED, v1::MESSAGE_STATE_DEAD};
+  EXPECT_THAT(List(query), ElementsAre(Text(third)));
+  query.states = {v1::MESSAGE_STATE_DEAD};
+  EXPECT_THAT(List(query), IsEmpty());
+  query = Any();
+  query.accepted_from_us = third.accepted_at_us();
+  EXPECT_THAT(List(query), ElementsAre(Text(third)));
+  query = Any();
+  query.accepted_until_us = third.accepted_at_us();
+  EXPECT_THAT(List(query), ElementsAre(Text(second), Text(first)));
+}
+
+TEST_F(MessageReadsTest, AMessageInBothTablesIsDelivered) {
+  const v1::Envelope envelope = MakeEnvelope();
+  ASSERT_TRUE(Register(*writer_, {envelope}).get().status.ok());
+  ASSERT_TRUE(connection_->Execute("UPDATE pending SET id = REVERSE(id)").ok());
+  ASSERT_TRUE(Deliver(*writer_, {envelope}).get().status.ok());
+  ASSERT_TRUE(connection_->Execute("UPDATE pending SET id = REVERSE(id)").ok());
+  ASSERT_EQ(PendingRows() + DeliveredRows(), 2);
+  EXPECT_THAT(List(Any()), SizeIs(1));
+  EXPECT_EQ((*FindMessage(*connection_, IdOf(envelope), ""))->message.state(),
+            v1::MESSAGE_STATE_DELIVERED);
+}
+
+TEST_F(MessageReadsTest, AnUnreadableEntryIsListedAsDead) {
+  v1::DeliverMessagesRequest request;
+  v1::Delivery& delivery = *request.add_deliveries();
+  delivery.set_unreadable_entry(std::string("\xff\x00 not an envelope", 18));
+  delivery.mutable_position()->set_shard(3);
+  delivery.mutable_position()->set_entry_id("1700000000000-7");
+  DeliveryItem item;
+  item.delivery = &delivery;
+  item.id = IdOfUnreadable(delivery.position(), delivery.unreadable_entry());
+  item.dead_reason = kUnreadableEntry;
+  for (int i = 0; i < 2; ++i) {
+    std::promise<absl::Status> done;
+    ASSERT_TRUE(writer_->TryDeliver({item}, Deadline::After(10s),
+                                    [&](absl::Status status, std::vector<Outcome> outcomes) {
+                                      EXPECT_EQ(outcomes[0].kind, Outcome::Kind::kDead);
+                                      done.set_value(std::move(status));
+                                    }));
+    ASSERT_TRUE(done.get_future().get().ok());
+  }
+  // Delivered twice, it is one dead letter.
+  auto listed = ListMessages(*connection_, Any());
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  ASSERT_THAT(*listed, SizeIs(1));
+  EXPECT_EQ((*listed)[0].message.reason(), kUnreadableEntry);
+  EXPECT_EQ((*listed)[0].message.client_id(), "unknown");
+  EXPECT_EQ(Number("SELECT LENGTH(envelope) FROM pending"), 18);
+}
+
+}  // namespace
+}  // namespace postern::messages

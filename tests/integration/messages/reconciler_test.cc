@@ -1,0 +1,173 @@
+#include "services/messages/reconciler.h"
+
+#include "services/common/redis/queue_layout.h"
+#include "services/messages/row_lease.h"
+#include "tests/integration/messages/queue_fixture.h"
+#include "tests/support/eventually.h"
+
+namespace postern::messages {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ReconcilerTest : public QueueTest {
+ protected:
+  Reconciler::Settings ReconcilerSettings(const std::string& holder = "server-a") const {
+    Reconciler::Settings settings;
+    settings.database = Server().SettingsFor("postern_server", schema_);
+    settings.holder = holder;
+    settings.interval = 20ms;
+    settings.grace = -1s;  // Nothing is too young.
+    return settings;
+  }
+  Reconciler::Result RunOnce(Reconciler& reconciler) {
+    auto result = reconciler.RunOnce(*connection_);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.value_or(Reconciler::Result{});
+  }
+  // A run that finds nothing more starts again from the first row.
+  Reconciler::Result Round(Reconciler& reconciler) {
+    Reconciler::Result sum;
+    Reconciler::Result result;
+    do {
+      result = RunOnce(reconciler);
+      sum.looked_at += result.looked_at;
+      sum.requeued += result.requeued;
+      sum.removed += result.removed;
+      sum.leader = result.leader;
+    } while (result.looked_at == 500 * 20);
+    return sum;
+  }
+  std::string EntryIdInRow(const v1::Envelope& envelope) {
+    std::string entry_id;
+    EXPECT_TRUE(connection_
+                    ->Query("SELECT entry_id FROM pending WHERE id = ?",
+                            {std::string_view(envelope.id())},
+                            [&](const db::Row& row) {
+                              entry_id = row.String(0);
+                              return absl::OkStatus();
+                            })
+                    .ok());
+    return entry_id;
+  }
+};
+
+TEST_F(ReconcilerTest, PutsBackExactlyWhatIsMissingAndOnlyOnce) {
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  const v1::Envelope there = MakeEnvelope("acme");
+  const v1::Envelope lost = MakeEnvelope("acme");
+  const std::string entry = Add(there);
+  RegisterAt(there, entry);
+  RegisterAt(lost, Add(lost));
+  ASSERT_EQ(Command({"XDEL", redis::StreamKey(redis::ShardOf("acme")), EntryIdInRow(lost)}), "1");
+
+  const Reconciler::Result first = Round(reconciler);
+  EXPECT_TRUE(first.leader);
+  EXPECT_EQ(first.looked_at, 2);
+  EXPECT_EQ(first.requeued, 1);
+  EXPECT_EQ(Entries(there), 2);
+  EXPECT_EQ(EntryIdInRow(there), entry);
+  const std::string again = EntryIdInRow(lost);
+  // Looking again and again adds nothing.
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Round(reconciler).requeued, 0);
+  EXPECT_EQ(EntryIdInRow(lost), again);
+  EXPECT_EQ(Command({"GET", redis::RequeuedKey(redis::ShardOf("acme"))}), "1");
+}
+
+TEST_F(ReconcilerTest, HealsAFlushedQueue) {
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  std::vector<v1::Envelope> envelopes;
+  for (int i = 0; i < 30; ++i) {
+    envelopes.push_back(MakeEnvelope(StrCat("client-", i % 7)));
+    RegisterAt(envelopes.back(), Add(envelopes.back()));
+  }
+  Flush();
+  EXPECT_EQ(Round(reconciler).requeued, 30);
+  EXPECT_EQ(Round(reconciler).requeued, 0);
+  std::int64_t entries = 0;
+  for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
+    entries += std::stoll(Command({"XLEN", redis::StreamKey(shard)}));
+  }
+  EXPECT_EQ(entries, 30);
+}
+
+TEST_F(ReconcilerTest, GivesARowWithoutEntryOne) {
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  const v1::Envelope envelope = MakeEnvelope();
+  RegisterAt(envelope, "");
+  EXPECT_EQ(Round(reconciler).requeued, 1);
+  EXPECT_EQ(Entries(envelope), 1);
+  EXPECT_EQ(Round(reconciler).requeued, 0);
+}
+
+TEST_F(ReconcilerTest, LeavesYoungAndDeadRowsAlone) {
+  const v1::Envelope dead = MakeEnvelope();
+  ASSERT_TRUE(Deliver(*writer_, {dead}, "AUTHENTICATION_FAILED").get().status.ok());
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  EXPECT_EQ(Round(reconciler).looked_at, 0);
+  Reconciler::Settings settings = ReconcilerSettings();
+  settings.grace = 1h;
+  Reconciler patient(settings, *queue_, metrics_);
+  RegisterAt(MakeEnvelope(), "");
+  EXPECT_EQ(Round(patient).looked_at, 0);
+}
+
+TEST_F(ReconcilerTest, RemovesRowsWhoseMessageIsDelivered) {
+  const v1::Envelope envelope = MakeEnvelope();
+  RegisterAt(envelope, "");
+  ASSERT_TRUE(connection_->Execute("UPDATE pending SET id = REVERSE(id)").ok());
+  ASSERT_TRUE(Deliver(*writer_, {envelope}).get().status.ok());
+  ASSERT_TRUE(connection_->Execute("UPDATE pending SET id = REVERSE(id)").ok());
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  const Reconciler::Result result = Round(reconciler);
+  EXPECT_EQ(result.removed, 1);
+  EXPECT_EQ(result.requeued, 0);
+  EXPECT_EQ(PendingRows(), 0);
+  EXPECT_EQ(Entries(envelope), 0);
+}
+
+TEST_F(ReconcilerTest, OnlyTheHolderOfTheLeaseWorks) {
+  RegisterAt(MakeEnvelope(), "");
+  const RowLease other("reconciler", "server-b", 1h);
+  ASSERT_TRUE(other.Acquire(*connection_)->has_value());
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  const Reconciler::Result idle = RunOnce(reconciler);
+  EXPECT_FALSE(idle.leader);
+  EXPECT_EQ(idle.looked_at, 0);
+  ASSERT_TRUE(other.Release(*connection_).ok());
+  EXPECT_EQ(Round(reconciler).requeued, 1);
+}
+
+TEST_F(ReconcilerTest, TheThreadHealsByItselfAndSurvivesRedis) {
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  reconciler.Start();
+  redis_->Kill();
+  const v1::Envelope envelope = MakeEnvelope();
+  RegisterAt(envelope, "");
+  ASSERT_TRUE(test::Eventually([&] { return Metric("postern_reconciler_failures_total") > 0; }));
+  ASSERT_TRUE(redis_->StartAgain().ok());
+  EXPECT_TRUE(
+      test::Eventually([&] { return Metric("postern_reconciler_requeued_total") == 1; }, 20s));
+  reconciler.Stop();
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM leases WHERE expires_at_us = 0"), 1);
+}
+
+class RowLeaseTest : public RegisterTest {};
+
+TEST_F(RowLeaseTest, ChangesHandsOnlyWhenItEndsAndTheTokenGrows) {
+  const RowLease one("work", "one", 1h);
+  const RowLease two("work", "two", 1h);
+  const std::optional<std::int64_t> first = *one.Acquire(*connection_);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(*one.Acquire(*connection_), first);
+  EXPECT_EQ(*two.Acquire(*connection_), std::nullopt);
+  ASSERT_TRUE(connection_->Execute("UPDATE leases SET expires_at_us = 1").ok());
+  const std::optional<std::int64_t> second = *two.Acquire(*connection_);
+  ASSERT_TRUE(second.has_value());
+  EXPECT_GT(*second, *first);
+  EXPECT_EQ(*one.Acquire(*connection_), std::nullopt);
+  EXPECT_EQ(*two.Acquire(*connection_), second);
+}
+
+}  // namespace
+}  // namespace postern::messages

@@ -1,0 +1,254 @@
+#include <grpcpp/grpcpp.h>
+
+#include "services/common/db/executor.h"
+#include "services/common/exec/bounded_executor.h"
+#include "services/messages/delivery_service.h"
+#include "services/messages/message_service.h"
+#include "services/messages/queue_client.h"
+#include "services/messages/registration_service.h"
+#include "tests/integration/messages/register_fixture.h"
+
+namespace postern::messages {
+namespace {
+
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+
+// The three services behind a gRPC port without TLS; the caller's role is the test's to say.
+class ServicesTest : public RegisterTest {
+ protected:
+  void SetUp() override {
+    RegisterTest::SetUp();
+    writer_ = MakeWriter();
+    const EnvelopeReaderFactory readers = [] { return std::make_unique<FakeReader>(); };
+    openers_ = std::make_unique<exec::BoundedExecutor>("openers", 1, 100);
+    database_ = std::make_unique<db::Executor>(Server().SettingsFor("postern_server", schema_), 2,
+                                               100, metrics_);
+    queue_ = std::make_unique<QueueClient>(redis::Settings{});
+    Ledger::Settings accounting;
+    ledger_ = std::make_unique<Ledger>(accounting, *queue_, metrics_);
+    registrations_service_ = std::make_unique<RegistrationService>(*writer_);
+    deliveries_service_ = std::make_unique<DeliveryService>(*writer_, *openers_, readers, metrics_);
+    messages_service_ = std::make_unique<MessageService>(
+        *database_, *ledger_, readers,
+        [this](const grpc::AuthContext&) -> absl::StatusOr<tls::Role> { return role_; });
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(registrations_service_.get());
+    builder.RegisterService(deliveries_service_.get());
+    builder.RegisterService(messages_service_.get());
+    grpc_ = builder.BuildAndStart();
+    auto channel =
+        grpc::CreateChannel(StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+    registrations_stub_ = v1::RegistrationService::NewStub(channel);
+    deliveries_stub_ = v1::DeliveryService::NewStub(channel);
+    messages_stub_ = v1::MessageService::NewStub(channel);
+  }
+  void TearDown() override {
+    grpc_->Shutdown(std::chrono::system_clock::now() + 5s);
+    openers_->Stop();
+    writer_->Stop();
+    database_->Stop();
+  }
+
+  static void Limit(grpc::ClientContext& context) {
+    context.set_deadline(std::chrono::system_clock::now() + 20s);
+  }
+  v1::DeliverMessagesResponse Send(const std::vector<v1::Envelope>& envelopes) {
+    v1::DeliverMessagesRequest request;
+    for (const v1::Envelope& envelope : envelopes) {
+      v1::Delivery& delivery = *request.add_deliveries();
+      *delivery.mutable_envelope() = envelope;
+      *delivery.mutable_position() = PositionOf(envelope);
+    }
+    grpc::ClientContext context;
+    Limit(context);
+    v1::DeliverMessagesResponse response;
+    const grpc::Status status = deliveries_stub_->DeliverMessages(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  }
+  grpc::Status Get(const v1::GetMessageRequest& request, v1::Message* out = nullptr) {
+    grpc::ClientContext context;
+    Limit(context);
+    v1::GetMessageResponse response;
+    const grpc::Status status = messages_stub_->GetMessage(&context, request, &response);
+    if (out != nullptr) *out = response.message();
+    return status;
+  }
+  grpc::Status List(const v1::ListMessagesRequest& request, v1::ListMessagesResponse* response) {
+    grpc::ClientContext context;
+    Limit(context);
+    return messages_stub_->ListMessages(&context, request, response);
+  }
+
+  tls::Role role_ = tls::Role::kOperator;
+  std::unique_ptr<MessageWriter> writer_;
+  std::unique_ptr<exec::BoundedExecutor> openers_;
+  std::unique_ptr<db::Executor> database_;
+  std::unique_ptr<QueueClient> queue_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<RegistrationService> registrations_service_;
+  std::unique_ptr<DeliveryService> deliveries_service_;
+  std::unique_ptr<MessageService> messages_service_;
+  std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<v1::RegistrationService::Stub> registrations_stub_;
+  std::unique_ptr<v1::DeliveryService::Stub> deliveries_stub_;
+  std::unique_ptr<v1::MessageService::Stub> messages_stub_;
+};
+
+TEST_F(ServicesTest, EachDeliveryHasItsOutcomeInOrder) {
+  v1::Envelope malformed = MakeEnvelope();
+  malformed.clear_domain();
+  const v1::DeliverMessagesResponse response =
+      Send({MakeEnvelope(), MakeEnvelope("acme", "bad"), MakeEnvelope("acme", "nokey"), malformed,
+            MakeEnvelope()});
+  ASSERT_THAT(response.outcomes(), SizeIs(5));
+  EXPECT_EQ(response.outcomes(0).result(), v1::DELIVERY_RESULT_DELIVERED);
+  EXPECT_EQ(response.outcomes(0).reason(), "");
+  EXPECT_EQ(response.outcomes(1).result(), v1::DELIVERY_RESULT_DEAD);
+  EXPECT_EQ(response.outcomes(1).reason(), "AUTHENTICATION_FAILED");
+  EXPECT_EQ(response.outcomes(2).result(), v1::DELIVERY_RESULT_RETRY);
+  EXPECT_EQ(response.outcomes(2).reason(), "DATA_KEY_UNKNOWN");
+  EXPECT_EQ(response.outcomes(3).result(), v1::DELIVERY_RESULT_DEAD);
+  EXPECT_EQ(response.outcomes(3).reason(), "MALFORMED_ENVELOPE");
+  EXPECT_EQ(response.outcomes(4).result(), v1::DELIVERY_RESULT_DELIVERED);
+  EXPECT_EQ(DeliveredRows(), 2);
+  EXPECT_EQ(PendingRows(), 2);
+}
+
+TEST_F(ServicesTest, RegistrationsAreTakenOrRejected) {
+  v1::RegisterMessagesRequest request;
+  for (int i = 0; i < 2; ++i) {
+    v1::Registration& registration = *request.add_registrations();
+    *registration.mutable_envelope() = MakeEnvelope();
+    *registration.mutable_position() = PositionOf(registration.envelope());
+  }
+  request.mutable_registrations(1)->mutable_envelope()->set_id("short");
+  grpc::ClientContext context;
+  Limit(context);
+  v1::RegisterMessagesResponse response;
+  const grpc::Status status = registrations_stub_->RegisterMessages(&context, request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.outcomes(0).result(), v1::REGISTRATION_RESULT_REGISTERED);
+  EXPECT_EQ(response.outcomes(1).result(), v1::REGISTRATION_RESULT_REJECTED);
+  EXPECT_EQ(response.outcomes(1).reason(), "MALFORMED_ENVELOPE");
+  EXPECT_EQ(PendingRows(), 1);
+}
+
+TEST_F(ServicesTest, RefusesEmptyAndOversizeBatches) {
+  for (const int size : {0, 1001}) {
+    v1::DeliverMessagesRequest deliveries;
+    v1::RegisterMessagesRequest registrations;
+    v1::ReportAttemptsRequest attempts;
+    for (int i = 0; i < size; ++i) {
+      deliveries.add_deliveries();
+      registrations.add_registrations();
+      attempts.add_attempts();
+    }
+    grpc::ClientContext one;
+    grpc::ClientContext two;
+    grpc::ClientContext three;
+    v1::DeliverMessagesResponse delivered;
+    v1::RegisterMessagesResponse registered;
+    v1::ReportAttemptsResponse reported;
+    EXPECT_EQ(deliveries_stub_->DeliverMessages(&one, deliveries, &delivered).error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(registrations_stub_->RegisterMessages(&two, registrations, &registered).error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(deliveries_stub_->ReportAttempts(&three, attempts, &reported).error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
+  }
+}
+
+TEST_F(ServicesTest, AttemptsShowInTheMessage) {
+  const v1::Envelope envelope = MakeEnvelope();
+  v1::ReportAttemptsRequest request;
+  v1::FailedAttempt& attempt = *request.add_attempts();
+  *attempt.mutable_envelope() = envelope;
+  *attempt.mutable_position() = PositionOf(envelope);
+  attempt.set_attempted_at_us(NowMicros());
+  attempt.set_next_attempt_at_us(NowMicros() + 1000);
+  attempt.set_reason("DEADLINE_EXCEEDED");
+  grpc::ClientContext context;
+  Limit(context);
+  v1::ReportAttemptsResponse response;
+  ASSERT_TRUE(deliveries_stub_->ReportAttempts(&context, request, &response).ok());
+  v1::GetMessageRequest get;
+  get.set_id(IdOf(envelope).ToString());
+  v1::Message message;
+  ASSERT_TRUE(Get(get, &message).ok());
+  EXPECT_EQ(message.state(), v1::MESSAGE_STATE_RETRYING);
+  EXPECT_EQ(message.attempts(), 1U);
+  EXPECT_EQ(message.reason(), "DEADLINE_EXCEEDED");
+}
+
+TEST_F(ServicesTest, OnlyOperatorsSeePlaintextAndEdgesNameTheirClient) {
+  const v1::Envelope envelope = MakeEnvelope("acme", "the body");
+  Send({envelope});
+  v1::GetMessageRequest request;
+  request.set_id(IdOf(envelope).ToString());
+  v1::Message message;
+  ASSERT_TRUE(Get(request, &message).ok());
+  EXPECT_EQ(message.message_body(), "");
+  EXPECT_EQ(message.sender_number(), "+1415*****23");
+  request.set_view(v1::MESSAGE_VIEW_FULL);
+  ASSERT_TRUE(Get(request, &message).ok());
+  EXPECT_EQ(message.message_body(), "the body");
+  EXPECT_EQ(message.sender_number(), "+14155550123");
+
+  role_ = tls::Role::kEdge;
+  request.set_client_id("acme");
+  EXPECT_EQ(Get(request).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  request.set_view(v1::MESSAGE_VIEW_BASIC);
+  EXPECT_TRUE(Get(request).ok());
+  request.set_client_id("other");
+  EXPECT_EQ(Get(request).error_code(), grpc::StatusCode::NOT_FOUND);
+  request.clear_client_id();
+  EXPECT_EQ(Get(request).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.set_id("nonsense");
+  EXPECT_EQ(Get(request).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServicesTest, WhatCannotBeOpenedSaysWhy) {
+  Send({MakeEnvelope("acme", "bad")});
+  v1::ListMessagesRequest request;
+  request.set_view(v1::MESSAGE_VIEW_FULL);
+  v1::ListMessagesResponse response;
+  ASSERT_TRUE(List(request, &response).ok());
+  ASSERT_THAT(response.messages(), SizeIs(1));
+  EXPECT_EQ(response.messages(0).decryption_error(), "AUTHENTICATION_FAILED");
+  EXPECT_EQ(response.messages(0).state(), v1::MESSAGE_STATE_DEAD);
+}
+
+TEST_F(ServicesTest, PagesEndWithAnEmptyToken) {
+  for (int i = 0; i < 5; ++i) Send({MakeEnvelope()});
+  v1::ListMessagesRequest request;
+  request.set_page_size(2);
+  std::vector<int> sizes;
+  do {
+    v1::ListMessagesResponse response;
+    ASSERT_TRUE(List(request, &response).ok());
+    sizes.push_back(response.messages_size());
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(sizes, (std::vector<int>{2, 2, 1}));
+  v1::ListMessagesResponse response;
+  request.set_page_token("xyz");
+  EXPECT_EQ(List(request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.clear_page_token();
+  request.set_page_size(-1);
+  EXPECT_EQ(List(request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServicesTest, TheLedgerIsUnavailableBeforeItsFirstSample) {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::GetLedgerResponse response;
+  EXPECT_EQ(messages_stub_->GetLedger(&context, {}, &response).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+}
+
+}  // namespace
+}  // namespace postern::messages
