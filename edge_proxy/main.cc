@@ -4,6 +4,7 @@
 #include "edge_proxy/application.h"
 #include "edge_proxy/settings.h"
 #include "services/common/app/command_line.h"
+#include "services/common/app/process.h"
 #include "services/common/app/signals.h"
 #include "services/common/log/log.h"
 
@@ -18,7 +19,7 @@ int Fail(const absl::Status& status) {
 
 int main(int argc, char** argv) {
   using postern::edge::Application;
-  postern::app::BlockSignals();
+  postern::app::PrepareProcess();
   const auto parsed = postern::app::ParseCommandLine(
       argc, argv, "postern-edge", "Takes messages from clients over REST with mutual TLS.",
       "/etc/postern/edge.yaml");

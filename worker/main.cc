@@ -2,6 +2,7 @@
 #include <string>
 
 #include "services/common/app/command_line.h"
+#include "services/common/app/process.h"
 #include "services/common/app/signals.h"
 #include "services/common/log/log.h"
 #include "worker/application.h"
@@ -37,7 +38,7 @@ int Run(const postern::worker::Settings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  postern::app::BlockSignals();
+  postern::app::PrepareProcess();
   const auto parsed = postern::app::ParseCommandLine(
       argc, argv, "postern-worker",
       "Takes messages from the queue and delivers them to the main server.",

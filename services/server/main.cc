@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "services/common/app/command_line.h"
+#include "services/common/app/process.h"
 #include "services/common/app/signals.h"
 #include "services/common/db/connection.h"
 #include "services/common/log/log.h"
@@ -41,7 +42,7 @@ int Run(const postern::server::Settings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  postern::app::BlockSignals();
+  postern::app::PrepareProcess();
   const auto [exit_code, command_line] = postern::app::ParseCommandLine(
       argc, argv, "postern-server", "The main server of Postern: the register of messages.",
       "/etc/postern/server.yaml");
