@@ -133,12 +133,14 @@ class Meter:
     def begin(self) -> None:
         """Starts counting."""
         self._begin = {name: cpu_micros(pid) for name, pid in self._pids.items()}
+        self.rss_mb = {name: rss_mb(pid) for name, pid in self._pids.items()}
         self._machine = machine_cpu()
 
     def end(self) -> None:
         """Stops counting."""
         self.cpu_us = {name: cpu_micros(pid) - self._begin[name] for name, pid in self._pids.items()}
-        self.rss_mb = {name: rss_mb(pid) for name, pid in self._pids.items()}
+        # Zero for one that has just ended.
+        self.rss_mb = {name: rss_mb(pid) or self.rss_mb[name] for name, pid in self._pids.items()}
         busy, total = machine_cpu()
         self.machine_busy = (busy - self._machine[0]) / max(1, total - self._machine[1])
 
