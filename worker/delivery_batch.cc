@@ -18,8 +18,17 @@ bool Read(const QueueEntry& entry, v1::Envelope& envelope) {
 
 }  // namespace
 
+v1::Delivery& DeliveryBatch::AddDelivery() {
+  if (spare_.empty()) return *request_.add_deliveries();
+  v1::Delivery& delivery = *spare_.back();
+  delivery.clear_unreadable_entry();
+  request_.mutable_deliveries()->AddAllocated(spare_.back().release());
+  spare_.pop_back();
+  return delivery;
+}
+
 bool DeliveryBatch::Add(const QueueEntry& entry, std::chrono::steady_clock::time_point taken_at) {
-  v1::Delivery& delivery = *request_.add_deliveries();
+  v1::Delivery& delivery = AddDelivery();
   v1::QueuePosition& position = *delivery.mutable_position();
   position.set_shard(entry.key.shard);
   position.set_entry_id(entry.id_text.data(), entry.id_text.size());
@@ -39,7 +48,9 @@ bool DeliveryBatch::Add(const QueueEntry& entry, std::chrono::steady_clock::time
 }
 
 void DeliveryBatch::Clear() {
-  request_.Clear();
+  while (request_.deliveries_size() > 0) {
+    spare_.emplace_back(request_.mutable_deliveries()->ReleaseLast());
+  }
   response_.Clear();
   entries_.clear();
   bytes_ = 0;

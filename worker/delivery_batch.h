@@ -42,7 +42,11 @@ class DeliveryBatch {
   std::chrono::steady_clock::time_point sent_at() const { return sent_at_; }
 
  private:
+  v1::Delivery& AddDelivery();
+
   v1::DeliverMessagesRequest request_;
+  // Used before, with their memory: Clear of the request would free each envelope.
+  std::vector<std::unique_ptr<v1::Delivery>> spare_;
   v1::DeliverMessagesResponse response_;
   std::vector<Entry> entries_;
   std::size_t bytes_ = 0;

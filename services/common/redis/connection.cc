@@ -14,6 +14,7 @@
 
 #include "services/common/base/strings.h"
 #include "services/common/redis/command.h"
+#include "services/common/redis/reply_arena.h"
 
 namespace postern::redis {
 namespace {
@@ -39,7 +40,10 @@ struct FreeReader {
 // moment.
 struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
   explicit Impl(asio::any_io_executor executor_in)
-      : executor(std::move(executor_in)), timer(executor), reader(redisReaderCreate()) {}
+      : executor(std::move(executor_in)), timer(executor), reader(ReplyArena::MakeReader()) {
+    // hiredis would free its buffer after each read that was larger than 16 KiB.
+    reader->maxbuf = 4 * kReadBufferBytes;
+  }
 
   asio::awaitable<absl::Status> Connect(std::shared_ptr<Impl> self, const Settings& settings);
   asio::awaitable<absl::StatusOr<std::vector<Reply>>> Run(std::shared_ptr<Impl> self,
@@ -50,7 +54,8 @@ struct Connection::Impl : std::enable_shared_from_this<Connection::Impl> {
   asio::awaitable<absl::Status> OpenStream(const Settings& settings);
   asio::awaitable<absl::Status> LogIn(std::shared_ptr<Impl> self, const Settings& settings);
   // Takes complete replies off the reader, until `out` has `count`.
-  absl::Status TakeReplies(std::vector<Reply>& out, std::size_t count);
+  absl::Status TakeReplies(const std::shared_ptr<void>& memory, std::vector<Reply>& out,
+                           std::size_t count);
 
   void StartTimer(std::chrono::milliseconds timeout);
   void Arm(Clock::time_point when);
@@ -183,7 +188,8 @@ asio::awaitable<absl::Status> Connection::Impl::Connect(std::shared_ptr<Impl> se
   co_return status;
 }
 
-absl::Status Connection::Impl::TakeReplies(std::vector<Reply>& out, std::size_t count) {
+absl::Status Connection::Impl::TakeReplies(const std::shared_ptr<void>& memory,
+                                           std::vector<Reply>& out, std::size_t count) {
   while (out.size() < count) {
     void* raw = nullptr;
     if (redisReaderGetReply(reader.get(), &raw) != REDIS_OK) {
@@ -191,7 +197,7 @@ absl::Status Connection::Impl::TakeReplies(std::vector<Reply>& out, std::size_t 
       return absl::DataLossError(StrCat("reply: ", reader->errstr));
     }
     if (raw == nullptr) return absl::OkStatus();
-    out.emplace_back(static_cast<redisReply*>(raw));
+    out.emplace_back(memory, static_cast<redisReply*>(raw));
     fed_bytes = 0;
   }
   return absl::OkStatus();
@@ -205,6 +211,8 @@ asio::awaitable<absl::StatusOr<std::vector<Reply>>> Connection::Impl::Run(
   if (write_error || closed) co_return Fault("write", write_error);
   std::vector<Reply> replies;
   replies.reserve(count);
+  const auto arena = std::make_shared<ReplyArena>();
+  reader->privdata = arena.get();
   while (replies.size() < count) {
     auto [read_error, size] = co_await stream->async_read_some(asio::buffer(buffer), kTuple);
     if (read_error || closed) co_return Fault("read", read_error);
@@ -214,7 +222,7 @@ asio::awaitable<absl::StatusOr<std::vector<Reply>>> Connection::Impl::Run(
       Close();
       co_return absl::DataLossError("reply: too large");
     }
-    absl::Status status = TakeReplies(replies, count);
+    absl::Status status = TakeReplies(arena, replies, count);
     if (!status.ok()) co_return status;
   }
   if (reader->pos < reader->len) {

@@ -14,7 +14,10 @@ namespace postern::redis {
 // A RESP2 reply, owned. Views into it live as long as the reply.
 class Reply {
  public:
-  explicit Reply(redisReply* raw) : raw_(raw) {}
+  // Takes over a reply that hiredis allocated.
+  explicit Reply(redisReply* raw) : raw_(raw, freeReplyObject) {}
+  // A reply that lies in memory which it shares with others.
+  Reply(const std::shared_ptr<void>& memory, redisReply* raw) : raw_(memory, raw) {}
 
   bool IsNil() const { return raw_->type == REDIS_REPLY_NIL; }
   bool IsError() const { return raw_->type == REDIS_REPLY_ERROR; }
@@ -34,10 +37,7 @@ class Reply {
   absl::Status ToStatus() const;
 
  private:
-  struct Free {
-    void operator()(redisReply* reply) const noexcept { freeReplyObject(reply); }
-  };
-  std::unique_ptr<redisReply, Free> raw_;
+  std::shared_ptr<redisReply> raw_;
 };
 
 }  // namespace postern::redis

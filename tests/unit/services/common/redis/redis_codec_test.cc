@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -8,6 +10,7 @@
 #include "services/common/redis/command.h"
 #include "services/common/redis/queue_layout.h"
 #include "services/common/redis/reply.h"
+#include "services/common/redis/reply_arena.h"
 
 namespace postern::redis {
 namespace {
@@ -77,6 +80,51 @@ TEST(Reply, TellsErrorsByTheirCode) {
 TEST(Reply, DoesNotRepeatArguments) {
   const Reply reply = Parse("-ERR unknown command 'X', with args beginning with: 'secret'\r\n");
   EXPECT_EQ(std::string(reply.ToStatus().message()), "ERR unknown command 'X'");
+}
+
+struct FreeReader {
+  void operator()(redisReader* reader) const { redisReaderFree(reader); }
+};
+
+TEST(ReplyArena, HoldsRepliesOfAnyForm) {
+  const std::unique_ptr<redisReader, FreeReader> reader(ReplyArena::MakeReader());
+  auto arena = std::make_shared<ReplyArena>();
+  reader->privdata = arena.get();
+  const std::string large(200'000, 'x');
+  const std::string wire = "*5\r\n$3\r\na\0b\r\n:42\r\n$-1\r\n*0\r\n*2\r\n+OK\r\n$200000\r\n"s +
+                           large + "\r\n-ERR no such key\r\n";
+  std::vector<Reply> replies;
+  // Fed in pieces, as they come from a network.
+  for (std::size_t at = 0; at < wire.size(); at += 1000) {
+    ASSERT_EQ(redisReaderFeed(reader.get(), wire.data() + at,
+                              std::min<std::size_t>(1000, wire.size() - at)),
+              REDIS_OK);
+    void* raw = nullptr;
+    while (redisReaderGetReply(reader.get(), &raw) == REDIS_OK && raw != nullptr) {
+      replies.emplace_back(arena, static_cast<redisReply*>(raw));
+    }
+  }
+  arena.reset();
+  ASSERT_EQ(replies.size(), 2U);
+  const redisReply& list = replies[0].raw();
+  ASSERT_EQ(list.elements, 5U);
+  EXPECT_EQ(std::string(list.element[0]->str, list.element[0]->len), "a\0b"s);
+  EXPECT_EQ(list.element[1]->integer, 42);
+  EXPECT_EQ(list.element[2]->type, REDIS_REPLY_NIL);
+  EXPECT_EQ(list.element[3]->elements, 0U);
+  EXPECT_EQ(std::string(list.element[4]->element[0]->str), "OK");
+  EXPECT_EQ(std::string(list.element[4]->element[1]->str), large);
+  EXPECT_EQ(replies[1].ToStatus().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(ReplyArena, RefusesHugeArrays) {
+  const std::unique_ptr<redisReader, FreeReader> reader(ReplyArena::MakeReader());
+  ReplyArena arena;
+  reader->privdata = &arena;
+  const std::string wire = "*2000000000\r\n";
+  void* raw = nullptr;
+  redisReaderFeed(reader.get(), wire.data(), wire.size());
+  EXPECT_NE(redisReaderGetReply(reader.get(), &raw), REDIS_OK);
 }
 
 TEST(QueueLayout, NamesKeysByShard) {
