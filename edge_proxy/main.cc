@@ -7,6 +7,7 @@
 #include "services/common/app/process.h"
 #include "services/common/app/signals.h"
 #include "services/common/log/log.h"
+#include "services/common/rpc/log.h"
 
 namespace {
 
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
   log.folder = settings.log_folder;
   const absl::Status logging = postern::log::Start(log);
   if (!logging.ok()) return Fail(logging);
+  postern::rpc::RedirectLog();
 
   int exit_code = 0;
   {

@@ -5,6 +5,7 @@
 #include "services/common/app/process.h"
 #include "services/common/app/signals.h"
 #include "services/common/log/log.h"
+#include "services/common/rpc/log.h"
 #include "worker/application.h"
 #include "worker/settings.h"
 
@@ -23,6 +24,7 @@ int Run(const postern::worker::Settings& settings) {
   log_settings.level = settings.log_level;
   log_settings.folder = settings.log_folder;
   if (const auto status = postern::log::Start(log_settings); !status.ok()) return Fail(status);
+  postern::rpc::RedirectLog();
   auto application = postern::worker::Application::Create(settings);
   absl::Status status = application.status();
   if (status.ok()) status = (*application)->Start();
