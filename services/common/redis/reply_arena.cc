@@ -63,7 +63,9 @@ void* CreateInteger(const redisReadTask* task, long long value) {
 
 void* CreateNil(const redisReadTask* task) {
   redisReply* const node = NewNode(*task);
-  return node == nullptr ? nullptr : Attach(*task, node);
+  if (node == nullptr) return nullptr;
+  node->type = REDIS_REPLY_NIL;  // The task's is that of what could have been there.
+  return Attach(*task, node);
 }
 
 void Free(void* /*node*/) {}
