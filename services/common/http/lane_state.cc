@@ -15,7 +15,6 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::milliseconds kSweepInterval{250};
 // After an accept that failed (out of file descriptors, mostly) or while the lane is full.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 

@@ -88,6 +88,7 @@ struct Shared {
 class LaneState : public std::enable_shared_from_this<LaneState> {
  public:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds kSweepInterval{250};
   using Executor = boost::asio::io_context::executor_type;
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, Executor>;
 
@@ -109,7 +110,7 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
   // kSweepInterval by one timer of the lane: a timer for each step of each request costs more than
   // parsing the request.
   Clock::time_point DeadlineIn(std::chrono::milliseconds limit) const {
-    return coarse_now_ + limit;
+    return coarse_now_ + limit + kSweepInterval;
   }
 
   std::list<Session*>::iterator Register(Session* session);

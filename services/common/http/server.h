@@ -29,13 +29,14 @@ class Handler {
   virtual Response Refuse(int status, std::string_view detail) = 0;
 };
 
+// Times are kept to within half a second: one timer of the lane looks after all connections.
 struct Limits {
   std::size_t header_bytes = 16 * 1024;
   std::size_t body_bytes = 64 * 1024;
   std::size_t connections = 10'000;  // Of one lane.
   std::chrono::milliseconds handshake_timeout{10'000};
-  std::chrono::milliseconds header_timeout{
-      10'000};  // From the first byte of a request to the end of its header.
+  // From the first byte of a request to the end of its header.
+  std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_timeout{20'000};  // For the whole body.
   std::chrono::milliseconds write_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // Between requests on one connection.
@@ -56,6 +57,8 @@ using PeerCheck = std::function<absl::Status(const tls::PeerCertificate&)>;
 // exactly one Content-Length; any Transfer-Encoding, more or less than one Host, and anything else
 // that could be read two ways is refused and the connection closed (RFC 9112, 11.2). Every
 // connection belongs to one lane for life; nothing is shared between lanes on the way of a request.
+// Several lanes share the port by SO_REUSEPORT: the kernel spreads the connections over them. The
+// handlers, the metrics and the lanes' io_contexts outlive the server.
 class Server {
  public:
   // `tls` may be null: plain HTTP. `name` is the label `listener` of the metrics.

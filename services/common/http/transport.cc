@@ -200,30 +200,37 @@ bool Transport::Push(std::string_view data) {
     unsent_.append(data);
     return false;
   }
-  while (!data.empty()) {
-    const ssize_t sent =
-        ::send(socket_.native_handle(), data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN) broken_ = true;
-      if (!broken_) unsent_.assign(data);
-      return false;
+  data.remove_prefix(SendNow(data));
+  if (!broken_) unsent_.assign(data);
+  return !broken_ && data.empty();
+}
+
+std::size_t Transport::SendNow(std::string_view data) {
+  std::size_t total = 0;
+  while (total < data.size()) {
+    const ssize_t sent = ::send(socket_.native_handle(), data.data() + total, data.size() - total,
+                                MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0) {
+      total += static_cast<std::size_t>(sent);
+    } else if (errno != EINTR) {
+      broken_ = errno != EAGAIN;
+      break;
     }
-    data.remove_prefix(static_cast<std::size_t>(sent));
   }
-  return true;
+  return total;
 }
 
 asio::awaitable<bool> Transport::Flush() {
-  while (!broken_ && !unsent_.empty()) {
+  std::size_t done = 0;
+  while (!broken_ && done < unsent_.size()) {
     const auto [ec] = co_await socket_.async_wait(Socket::wait_write, Token(socket_));
     if (ec) {
       broken_ = true;
-      break;
+    } else {
+      done += SendNow(std::string_view(unsent_).substr(done));
     }
-    const std::string rest = std::exchange(unsent_, {});
-    Push(rest);
   }
+  unsent_ = std::string();
   co_return !broken_;
 }
 

@@ -32,7 +32,7 @@ struct Scratch {
 
 // One connection's bytes, over TLS or plain. OpenSSL works on memory here and the socket is called
 // directly, without asio::ssl::stream: that stream costs an extra copy each way, two more reads per
-// request and 50 KiB per idle connection (see docs/adr/0009-tls-transport.md). All calls on the
+// request and 50 KiB per idle connection (see docs/adr/0007-tls-transport.md). All calls on the
 // lane's thread.
 class Transport {
  public:
@@ -91,6 +91,8 @@ class Transport {
   // Sends `data`; what the socket does not take is kept in `unsent_`.
   bool Push(std::string_view data);
   bool PushSealed();
+  // How much of `data` the socket took.
+  std::size_t SendNow(std::string_view data);
 
   Socket socket_;
   Scratch& scratch_;

@@ -30,6 +30,9 @@ namespace asio = boost::asio;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
+// More than the sockets' buffers of both sides take.
+constexpr std::size_t kBigAnswer = 24'000'000;
+
 // Echoes; `/wait` holds its answer back until Release, `/throw` fails.
 class TestHandler final : public Handler {
  public:
@@ -45,7 +48,7 @@ class TestHandler final : public Handler {
     }
     Response response;
     if (request.path == "/big") {
-      response.body.assign(3'000'000, 'x');
+      response.body.assign(kBigAnswer, 'x');
     } else if (request.path == "/forge") {
       response.fields.emplace_back("X-A", "b\r\nX-Forged: 1");
     } else {
@@ -314,7 +317,7 @@ TEST_F(ServerTest, ALargeAnswerArrivesWhole) {
   const auto client = Connect();
   const auto answer = client->Ask("GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(answer->body, std::string(3'000'000, 'x'));
+  EXPECT_EQ(answer->body, std::string(kBigAnswer, 'x'));
 }
 
 TEST_F(ServerTest, AHandlerThatThrowsIsA500WithoutItsText) {
@@ -464,6 +467,15 @@ TEST_F(ServerTest, ASlowBodyIsCut) {
   EXPECT_TRUE(client->PeerCloses());
 }
 
+TEST_F(ServerTest, AClientThatDoesNotReadItsAnswerIsCut) {
+  limits_.write_timeout = milliseconds(200);
+  StartServer();
+  const auto client = Connect();
+  ASSERT_TRUE(client->Send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n"));
+  ASSERT_TRUE(test::Eventually([this] { return running_->handler().handled == 1; }));
+  EXPECT_TRUE(test::Eventually([this] { return running_->server().connections() == 0; }));
+}
+
 TEST_F(ServerTest, SilentConnectionsAreClosed) {
   limits_.handshake_timeout = milliseconds(200);
   limits_.idle_timeout = milliseconds(300);
@@ -555,6 +567,19 @@ TEST_F(ServerTest, LanesShareThePort) {
   }
   EXPECT_TRUE(both_used());
   EXPECT_TRUE(running_->server().AwaitIdle(std::chrono::seconds(5)));
+}
+
+// As when a program fails at start after it has begun to listen.
+TEST_F(ServerTest, EndsWithoutHavingRun) {
+  metrics::Registry metrics("test");
+  asio::io_context io(1);
+  TestHandler handler(io);
+  Lane lane;
+  lane.io = &io;
+  lane.handler = &handler;
+  const std::vector<Lane> lanes = {lane};
+  Server server("test", lanes, nullptr, limits_, nullptr, metrics);
+  EXPECT_TRUE(server.Listen("127.0.0.1", 0).ok());
 }
 
 TEST_F(ServerTest, ATakenPortIsNamed) {
