@@ -25,12 +25,15 @@ http::Response Answer(ProblemCode code, std::string detail, const std::string& r
 
 http::Response Accepted(const std::string& message_id, std::int64_t accepted_at_us,
                         const std::string& request_id) {
-  static const std::string kLocation = "/api/v1/messages/";
+  static constexpr std::string_view kPath = "/api/v1/messages/";
+  std::string location;
+  location.reserve(kPath.size() + message_id.size());
+  location.append(kPath).append(message_id);
   http::Response response;
   response.status = 202;
   response.body = AcceptedJson(message_id, accepted_at_us);
   response.fields.reserve(2);
-  response.fields.emplace_back("Location", kLocation + message_id);
+  response.fields.emplace_back("Location", std::move(location));
   response.fields.emplace_back("Request-Id", request_id);
   return response;
 }
@@ -121,29 +124,27 @@ http::Response EdgeHandler::Refuse(int status, std::string_view detail) {
   return response;
 }
 
-const ClientRecord* EdgeHandler::Authorize(const http::Request& request, const Context& context,
-                                           http::Response& refusal) {
-  const tls::PeerCertificate* const peer = request.peer.get();
-  const ClientRecord* const client =
-      peer == nullptr ? nullptr : directory_.Get().Find(peer->sha256_hex);
-  if (client == nullptr || client->client_id != peer->id.name) {
-    refusal = Answer(ProblemCode::kCertificateNotRegistered,
-                     "Ask the operator to register the certificate's SHA-256 fingerprint.",
-                     context.request_id);
-  } else if (!client->active) {
-    refusal = Answer(ProblemCode::kClientSuspended, "Ask the operator to resume the client.",
-                     context.request_id);
-  } else {
-    return client;
-  }
-  refusal.close = true;
-  return nullptr;
+const ClientRecord* EdgeHandler::SenderOf(const http::Request& request) {
+  if (request.peer == nullptr) return nullptr;
+  const ClientRecord* const client = directory_.Get().Find(request.peer->sha256_hex);
+  return client != nullptr && client->client_id == request.peer->id.name ? client : nullptr;
+}
+
+http::Response EdgeHandler::Forbid(const ClientRecord* client, const Context& context) const {
+  http::Response response =
+      client == nullptr
+          ? Answer(ProblemCode::kCertificateNotRegistered,
+                   "Ask the operator to register the certificate's SHA-256 fingerprint.",
+                   context.request_id)
+          : Answer(ProblemCode::kClientSuspended, "Ask the operator to resume the client.",
+                   context.request_id);
+  response.close = true;
+  return response;
 }
 
 EdgeHandler::Awaitable EdgeHandler::PostMessage(http::Request& request, Context& context) {
-  http::Response refusal;
-  const ClientRecord* const client = Authorize(request, context, refusal);
-  if (client == nullptr) co_return refusal;
+  const ClientRecord* const client = SenderOf(request);
+  if (client == nullptr || !client->active) co_return Forbid(client, context);
   if (!IsJsonMediaType(request.Field("content-type").value_or(""))) {
     co_return Answer(ProblemCode::kUnsupportedMediaType,
                      "Content-Type must be application/json, charset utf-8 if any.",
@@ -175,9 +176,8 @@ EdgeHandler::Awaitable EdgeHandler::PostMessage(http::Request& request, Context&
 EdgeHandler::Awaitable EdgeHandler::GetMessage(const http::Request& request, std::string_view id,
                                                const Context& context) {
   static constexpr const char* kNoMessage = "You have no message with this id.";
-  http::Response refusal;
-  const ClientRecord* const client = Authorize(request, context, refusal);
-  if (client == nullptr) co_return refusal;
+  const ClientRecord* const client = SenderOf(request);
+  if (client == nullptr || !client->active) co_return Forbid(client, context);
   const std::string client_id = client->client_id;
   const absl::StatusOr<Uuid> uuid = Uuid::Parse(id);
   if (!uuid.ok()) co_return Answer(ProblemCode::kNotFound, kNoMessage, context.request_id);

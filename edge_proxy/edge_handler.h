@@ -57,9 +57,10 @@ class EdgeHandler final : public http::Handler {
   Awaitable GetMessage(const http::Request& request, std::string_view id, const Context& context);
   http::Response HealthAnswer(Route route) const;
 
-  // The active client that sends the request, or null with the problem in `refusal`.
-  const ClientRecord* Authorize(const http::Request& request, const Context& context,
-                                http::Response& refusal);
+  // Whose certificate the connection shows; null when the directory does not know it (any more).
+  const ClientRecord* SenderOf(const http::Request& request);
+  // The answer to a sender that is unknown or not active.
+  http::Response Forbid(const ClientRecord* client, const Context& context) const;
   void Account(Route route, const http::Request& request, const Context& context, int status);
 
   const HandlerParts parts_;

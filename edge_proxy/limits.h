@@ -24,8 +24,9 @@ inline constexpr std::size_t kMetadataBytesMax = 2048;
 inline constexpr std::size_t kClientRefBytesMax = 64;
 
 // --- Queue ---
-// A Redis that does not answer for so long is given up, and its connection with it.
-inline constexpr std::chrono::milliseconds kExchangeTimeout{1'000};
+// A Redis that does not answer for so long is given up, and its connection with it. Longer than a
+// disk's usual hiccup: what is given up may be in the queue all the same.
+inline constexpr std::chrono::milliseconds kExchangeTimeout{2'000};
 inline constexpr std::chrono::milliseconds kReconnectPauseMax{1'000};
 inline constexpr std::chrono::milliseconds kReconnectPauseMin{50};
 // An idle connection is tried with PING, so that a dead one is found before a client needs it.
@@ -42,7 +43,9 @@ inline constexpr std::int64_t kQueueRetryAfterSeconds = 1;
 inline constexpr std::size_t kRegistrationBatchMax = 500;
 inline constexpr std::size_t kRegistrationBatchBytesMax = 1024 * 1024;
 inline constexpr std::size_t kRegistrationsInFlightMax = 16;
-inline constexpr std::chrono::milliseconds kRegistrationGatherTime{10};
+// A call costs as much CPU as 20 messages, and nothing waits for it: the edge answers for what is
+// not registered yet.
+inline constexpr std::chrono::milliseconds kRegistrationGatherTime{50};
 inline constexpr std::chrono::milliseconds kRegistrationDeadline{10'000};
 inline constexpr std::chrono::milliseconds kRegistrationPauseMin{100};
 inline constexpr std::chrono::milliseconds kRegistrationPauseMax{1'000};

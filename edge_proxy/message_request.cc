@@ -1,12 +1,14 @@
 #include "edge_proxy/message_request.h"
 
-#include <nlohmann/json.hpp>
+#include <cmath>
 #include <string>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "edge_proxy/json_scanner.h"
 #include "edge_proxy/json_text.h"
 #include "edge_proxy/limits.h"
 #include "edge_proxy/message_rules.h"
@@ -21,47 +23,36 @@ enum class Type { kNull, kBoolean, kNumber, kString, kContainer };
 // What the value that comes next belongs to.
 enum class Member { kNumber, kBody, kMetadata, kUnknown };
 
-// Takes the parser's events in the order of the text and collects what is wrong. Values of unknown
-// members, and containers where none belongs, are read over.
-class RequestReader {
+// Takes what the scanner finds and collects what is wrong. Values of unknown members, and
+// containers where none belongs, are read over.
+class RequestReader final : public JsonHandler {
  public:
   RequestReader(std::string_view client_id, ParsedMessage& out)
       : client_id_(client_id), out_(out) {}
 
-  // The interface of nlohmann's SAX parser. False ends the parsing.
-  bool null() { return OnScalar(Type::kNull, "null"); }
-  bool boolean(bool value) { return OnScalar(Type::kBoolean, value ? "true" : "false"); }
-  bool number_integer(std::int64_t value) { return OnScalar(Type::kNumber, StrCat(value)); }
-  bool number_unsigned(std::uint64_t value) { return OnScalar(Type::kNumber, StrCat(value)); }
-  bool number_float(double, const std::string& text) { return OnScalar(Type::kNumber, text); }
-  bool string(std::string& value) { return OnString(value); }
-  bool binary(nlohmann::json::binary_t&) { return false; }
-  bool start_object(std::size_t) { return OnStart(/*object=*/true); }
-  bool start_array(std::size_t) { return OnStart(/*object=*/false); }
-  bool end_object() { return OnEnd(); }
-  bool end_array() { return OnEnd(); }
-  bool key(std::string& name);
-  bool parse_error(std::size_t position, const std::string&,
-                   const nlohmann::detail::exception& error);
+  void OnNull() override { OnScalar(Type::kNull, "null"); }
+  void OnBoolean(bool value) override { OnScalar(Type::kBoolean, value ? "true" : "false"); }
+  void OnNumber(std::string_view text) override { OnScalar(Type::kNumber, text); }
+  void OnString(std::string_view value) override;
+  void OnKey(std::string_view name) override;
+  void OnStartObject() override { OnStart(/*object=*/true); }
+  void OnStartArray() override { OnStart(/*object=*/false); }
+  void OnEnd() override;
 
   // After the last event.
-  void Finish();
-
-  bool too_deep() const { return depth_ > kJsonDepthMax; }
+  void Finish(const JsonFault& fault);
 
  private:
-  bool OnScalar(Type type, std::string_view text);
-  bool OnString(std::string& value);
-  bool OnStart(bool object);
-  bool OnEnd();
-  void OnRootKey(const std::string& name);
-  void OnMetadataKey(const std::string& name);
+  void OnScalar(Type type, std::string_view text);
+  void OnStart(bool object);
+  void OnRootKey(std::string_view name);
+  void OnMetadataKey(std::string_view name);
+  void OnMetadataScalar(Type type, std::string_view text);
   void OnWrongType(std::string_view wanted);
-  void OnRequiredString(std::string& value);
+  void OnRequiredString(std::string_view value);
   void OnMetadataString(std::string_view value);
   void AppendMetadataName();
   void Add(std::string pointer, std::string_view code, std::string detail);
-  void Malformed(std::size_t position, std::string_view reason);
   std::string Pointer() const;
 
   const std::string_view client_id_;
@@ -123,17 +114,16 @@ std::string RequestReader::Pointer() const {
   return pointer;
 }
 
-bool RequestReader::key(std::string& name) {
-  if (ignored_depth_ != 0) return true;
+void RequestReader::OnKey(std::string_view name) {
+  if (ignored_depth_ != 0) return;
   if (in_metadata_) {
     OnMetadataKey(name);
   } else {
     OnRootKey(name);
   }
-  return true;
 }
 
-void RequestReader::OnRootKey(const std::string& name) {
+void RequestReader::OnRootKey(std::string_view name) {
   bool* seen = nullptr;
   if (name == "sender_number") {
     member_ = Member::kNumber;
@@ -159,9 +149,9 @@ void RequestReader::OnRootKey(const std::string& name) {
   *seen = true;
 }
 
-void RequestReader::OnMetadataKey(const std::string& name) {
+void RequestReader::OnMetadataKey(std::string_view name) {
   ++metadata_members_;
-  metadata_name_ = name.size() <= kMemberNameBytesMax ? name : std::string();
+  metadata_name_ = name.size() <= kMemberNameBytesMax ? name : std::string_view();
   if (metadata_members_ == kMetadataMembersMax + 1) {
     Add("/metadata", "too-many-members",
         StrCat("At most ", kMetadataMembersMax, " members are allowed."));
@@ -175,55 +165,57 @@ void RequestReader::OnMetadataKey(const std::string& name) {
   for (const std::string& earlier : metadata_names_) {
     if (earlier == name) Add(Pointer(), "duplicate-member", "The member occurs more than once.");
   }
-  metadata_names_.push_back(name);
+  metadata_names_.emplace_back(name);
 }
 
 void RequestReader::OnWrongType(std::string_view wanted) {
   Add(Pointer(), "wrong-type", StrCat("The value must be ", wanted, "."));
 }
 
-bool RequestReader::OnScalar(Type type, std::string_view text) {
-  if (ignored_depth_ != 0) return true;
-  if (depth_ == 0) {
-    OnWrongType("an object");
-  } else if (in_metadata_) {
-    if (type == Type::kNull) {
-      OnWrongType("a string, a number or a boolean");
-    } else if (metadata_name_ == "client_id" || metadata_name_ == "timestamp" ||
-               metadata_name_ == "client_ref") {
-      OnWrongType("a string");
-    } else {
-      AppendMetadataName();
-      out_.request.metadata_json.append(text);
-    }
-  } else if (member_ == Member::kMetadata) {
+void RequestReader::OnScalar(Type type, std::string_view text) {
+  if (ignored_depth_ != 0) return;
+  if (in_metadata_) {
+    OnMetadataScalar(type, text);
+  } else if (depth_ == 0 || member_ == Member::kMetadata) {
     OnWrongType("an object");
   } else if (member_ != Member::kUnknown) {
     OnWrongType("a string");
   }
-  return true;
 }
 
-bool RequestReader::OnString(std::string& value) {
-  if (ignored_depth_ != 0) return true;
-  if (depth_ == 0 || (member_ == Member::kMetadata && !in_metadata_)) {
-    OnWrongType("an object");
-  } else if (in_metadata_) {
+void RequestReader::OnMetadataScalar(Type type, std::string_view text) {
+  if (type == Type::kNull) return OnWrongType("a string, a number or a boolean");
+  if (metadata_name_ == "client_id" || metadata_name_ == "timestamp" ||
+      metadata_name_ == "client_ref") {
+    return OnWrongType("a string");
+  }
+  double value = 0;
+  if (type == Type::kNumber && (!absl::SimpleAtod(ToAbsl(text), &value) || std::isinf(value))) {
+    Add(Pointer(), "number-out-of-range", "The number does not fit a double (IEEE 754).");
+  }
+  AppendMetadataName();
+  out_.request.metadata_json.append(text);
+}
+
+void RequestReader::OnString(std::string_view value) {
+  if (ignored_depth_ != 0) return;
+  if (in_metadata_) {
     OnMetadataString(value);
+  } else if (depth_ == 0 || member_ == Member::kMetadata) {
+    OnWrongType("an object");
   } else {
     OnRequiredString(value);
   }
-  return true;
 }
 
-void RequestReader::OnRequiredString(std::string& value) {
+void RequestReader::OnRequiredString(std::string_view value) {
   if (member_ == Member::kNumber) {
     if (!IsE164(value)) {
       Add(Pointer(), "invalid-sender",
           StrCat("The number must be in E.164: a plus sign and ", kNumberDigitsMin, " to ",
                  kNumberDigitsMax, " digits, the first not 0."));
     }
-    out_.request.sender_number = std::move(value);
+    out_.request.sender_number = value;
   } else if (member_ == Member::kBody) {
     if (value.empty()) Add(Pointer(), "text-empty", "The text must not be empty.");
     if (HasNul(value)) Add(Pointer(), "nul-character", "The text must not hold U+0000.");
@@ -231,7 +223,7 @@ void RequestReader::OnRequiredString(std::string& value) {
       Add(Pointer(), "text-too-long",
           StrCat("The text has more than ", kMessageCodePointsMax, " Unicode code points."));
     }
-    out_.request.message_body = std::move(value);
+    out_.request.message_body = value;
   }
 }
 
@@ -265,17 +257,17 @@ void RequestReader::AppendMetadataName() {
   json.push_back(':');
 }
 
-bool RequestReader::OnStart(bool object) {
-  if (++depth_ > kJsonDepthMax) return false;
-  if (ignored_depth_ != 0) return true;
+void RequestReader::OnStart(bool object) {
+  ++depth_;
+  if (ignored_depth_ != 0) return;
   if (depth_ == 1 && object) {
     root_is_object_ = true;
-    return true;
+    return;
   }
   if (depth_ == 2 && object && member_ == Member::kMetadata) {
     in_metadata_ = true;
     out_.request.metadata_json.push_back('{');
-    return true;
+    return;
   }
   ignored_depth_ = depth_;
   if (in_metadata_) {
@@ -285,10 +277,9 @@ bool RequestReader::OnStart(bool object) {
   } else if (member_ != Member::kUnknown) {
     OnWrongType("a string");
   }
-  return true;
 }
 
-bool RequestReader::OnEnd() {
+void RequestReader::OnEnd() {
   if (depth_ == ignored_depth_) {
     ignored_depth_ = 0;
   } else if (depth_ == 2 && in_metadata_ && ignored_depth_ == 0) {
@@ -296,44 +287,32 @@ bool RequestReader::OnEnd() {
     out_.request.metadata_json.push_back('}');
   }
   --depth_;
-  return true;
 }
 
-bool Contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
-void RequestReader::Malformed(std::size_t position, std::string_view reason) {
-  Problem problem;
-  problem.code = ProblemCode::kMalformedJson;
-  problem.detail = StrCat("The body cannot be read past byte ", position, ": ", reason, ".");
-  out_.problem = std::move(problem);
-}
-
-// The parser's own text repeats parts of the body and is only searched for the kind of fault.
-bool RequestReader::parse_error(std::size_t position, const std::string&,
-                                const nlohmann::detail::exception& error) {
-  const std::string_view text = error.what();
-  std::string_view reason = "it is not JSON as in RFC 8259";
-  if (Contains(text, "ill-formed UTF-8")) {
-    reason = "it is not valid UTF-8";
-  } else if (Contains(text, "surrogate")) {
-    reason = "a surrogate stands alone";
-  } else if (Contains(text, "unexpected end of input")) {
-    reason = "it ends too early";
+std::string_view ReasonOf(JsonFault::Kind kind) {
+  switch (kind) {
+    case JsonFault::Kind::kEndOfText:
+      return "the text ends too early";
+    case JsonFault::Kind::kInvalidUtf8:
+      return "this is not valid UTF-8";
+    case JsonFault::Kind::kLoneSurrogate:
+      return "a surrogate stands alone";
+    case JsonFault::Kind::kTooDeep:
+      return "this is nested too deep";
+    default:
+      return "this does not belong into JSON (RFC 8259)";
   }
-  Malformed(position, reason);
-  return false;
 }
 
-void RequestReader::Finish() {
-  if (too_deep()) {
+void RequestReader::Finish(const JsonFault& fault) {
+  if (fault.kind != JsonFault::Kind::kNone) {
     Problem problem;
     problem.code = ProblemCode::kMalformedJson;
-    problem.detail = StrCat("The body is nested deeper than ", kJsonDepthMax, " levels.");
+    problem.detail =
+        StrCat("At byte ", fault.offset, ", counted from 0: ", ReasonOf(fault.kind), ".");
     out_.problem = std::move(problem);
+    return;
   }
-  if (out_.problem.has_value()) return;
   if (root_is_object_) {
     if (!seen_number_) Add("/sender_number", "required", "The member is missing.");
     if (!seen_body_) Add("/message_body", "required", "The member is missing.");
@@ -356,16 +335,8 @@ void RequestReader::Finish() {
 
 ParsedMessage ParseMessageRequest(std::string_view body, std::string_view client_id) {
   ParsedMessage out;
-  if (body.starts_with("\xEF\xBB\xBF")) {
-    Problem problem;
-    problem.code = ProblemCode::kMalformedJson;
-    problem.detail = "The body begins with a byte order mark (at byte 0).";
-    out.problem = std::move(problem);
-    return out;
-  }
   RequestReader reader(client_id, out);
-  nlohmann::json::sax_parse(body.data(), body.data() + body.size(), &reader);
-  reader.Finish();
+  reader.Finish(ScanJson(body, kJsonDepthMax, reader));
   return out;
 }
 

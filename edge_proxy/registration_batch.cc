@@ -53,6 +53,8 @@ void RegistrationBatch::Add(const DurableMessage& message, std::int64_t durable_
       1 + VarintSize(message.shard) + BytesFieldSize(message.entry_id.size());
   const std::size_t registration_size = BytesFieldSize(message.envelope.size()) +
                                         BytesFieldSize(position_size) + 1 + VarintSize(durable_at);
+  constexpr std::size_t kFirstBytes = 32 * 1024;
+  if (wire_.empty()) wire_.reserve(kFirstBytes);
   wire_.push_back(kRegistrations);
   AppendVarint(wire_, registration_size);
   AppendBytesField(wire_, kEnvelope, message.envelope);

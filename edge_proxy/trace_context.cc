@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "services/common/base/encoding.h"
-
 namespace postern::edge {
 namespace {
 
@@ -16,6 +14,15 @@ bool IsLowerHex(std::string_view text) {
 
 bool IsAllZero(std::string_view text) {
   return text.find_first_not_of('0') == std::string_view::npos;
+}
+
+void AppendHex(std::string& out, std::string_view bytes) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    out.push_back(kDigits[byte >> 4]);
+    out.push_back(kDigits[byte & 15]);
+  }
 }
 
 }  // namespace
@@ -33,9 +40,9 @@ std::string MakeTraceparent(const Uuid& request_id, const Uuid& message_id) {
   std::string out;
   out.reserve(kLength);
   out.append("00-");
-  out.append(HexEncode(request_id.bytes()));
+  AppendHex(out, request_id.bytes());
   out.push_back('-');
-  out.append(HexEncode(message_id.bytes().substr(8)));
+  AppendHex(out, message_id.bytes().substr(8));
   out.append("-00");
   return out;
 }
