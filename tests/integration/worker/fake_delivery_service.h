@@ -2,11 +2,12 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -39,11 +40,13 @@ class FakeDeliveryService final : public v1::DeliveryService::CallbackService {
     return outcome;
   }
 
-  // How often each message came, by id; calls that were refused do not count.
-  std::map<std::string, int> Received() const {
+  // How many messages came more than once; calls that were refused do not count.
+  std::ptrdiff_t Repeated() const {
     const std::lock_guard lock(mutex_);
-    return received_;
+    return std::count_if(received_.begin(), received_.end(),
+                         [](const auto& message) { return message.second > 1; });
   }
+  // How many different messages came.
   std::size_t ReceivedMessages() const {
     const std::lock_guard lock(mutex_);
     return received_.size();
@@ -101,7 +104,7 @@ class FakeDeliveryService final : public v1::DeliveryService::CallbackService {
   mutable std::mutex mutex_;
   Decide decide_;
   DecideCall decide_call_;
-  std::map<std::string, int> received_;
+  std::map<std::string, int> received_;  // How often, by id.
   std::vector<std::string> unreadable_;
   std::vector<v1::FailedAttempt> attempts_;
   int largest_batch_ = 0;
