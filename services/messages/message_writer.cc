@@ -316,7 +316,9 @@ void MessageWriter::Impl::GatherBacklog() {
 }
 
 void MessageWriter::Impl::GatherDue(SteadyClock::time_point now) {
-  while (HasDue(now) && set_.size() < kTransactionRowsMax) {
+  // A share of its own: deliveries without end must not keep registrations waiting.
+  while (HasDue(now) &&
+         (set_.size() < kTransactionRowsMax || set_.registrations.size() < kDueRegistrationsMin)) {
     BatchPtr batch = std::move(held_.front());
     held_.pop_front();
     if (batch->unsettled == 0) continue;
