@@ -112,6 +112,11 @@ bool TlsClient::Send(std::string_view bytes) {
   return true;
 }
 
+void TlsClient::EndSending() {
+  if (ssl_ != nullptr) SSL_shutdown(ssl_.get());
+  ::shutdown(fd_, SHUT_WR);
+}
+
 bool TlsClient::ReadMore() {
   std::array<char, 16 * 1024> part{};
   ERR_clear_error();

@@ -45,6 +45,8 @@ class TlsClient {
   bool connected() const { return connected_; }
   // False when the peer does not take it.
   bool Send(std::string_view bytes);
+  // Says that nothing more will come: close_notify, then FIN. Reading stays possible.
+  void EndSending();
   // The next whole answer, by its Content-Length; `head`: it answers a HEAD and has no body.
   // Nullopt when the peer closed or failed before it was complete.
   std::optional<RawAnswer> ReadAnswer(bool head = false);

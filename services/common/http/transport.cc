@@ -134,7 +134,7 @@ Transport::Read Transport::Receive() {
 }
 
 Transport::Read Transport::ReadSome(boost::beast::flat_buffer& in) {
-  if (broken_) return Read::kClosed;
+  if (broken_ || input_ended_) return Read::kClosed;
   const Read received = Receive();
   if (received != Read::kData) return received;
   if (ssl_ != nullptr) return Open(in);
@@ -157,7 +157,9 @@ Transport::Read Transport::Open(boost::beast::flat_buffer& in) {
     // Not SSL_get_error, which needs an empty error queue, and emptying it costs more than asking.
     if (!SSL_want_read(ssl_.get())) {
       ERR_clear_error();
-      broken_ = true;
+      // A peer that has said goodbye may still wait for our answer.
+      input_ended_ = (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
+      broken_ = !input_ended_;
       if (outcome != Read::kData) outcome = Read::kClosed;
       break;
     }

@@ -100,6 +100,7 @@ class Transport {
   std::string_view
       feed_;  // Part of scratch_.received that is not consumed yet; empty whenever we suspend.
   std::string unsent_;  // Accepted for sending, refused by the socket so far.
+  bool input_ended_ = false;
   bool broken_ = false;
 };
 
