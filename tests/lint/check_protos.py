@@ -7,11 +7,12 @@ from pathlib import Path
 
 import sources
 
-_BUF = Path(__file__).parent / "node_modules" / ".bin" / "buf"
+# The package of this machine's platform holds the program itself.
+_BUF = next((Path(__file__).parent / "node_modules" / "@bufbuild").glob("buf-*/bin/buf"), None)
 
 
 def main() -> int:
-    if not _BUF.exists():
+    if _BUF is None:
         print("buf is not installed: run deployment/install_dependencies --tests, or `npm ci` in tests/lint")
         return 1
     return subprocess.run([_BUF, "lint", "proto"], cwd=sources.ROOT, check=False).returncode
