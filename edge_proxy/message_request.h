@@ -22,7 +22,7 @@ struct ParsedMessage {
   std::optional<Problem> problem;
 };
 
-// Reads the body of `POST /api/v1/messages`. Strict (docs/api.md): RFC 8259 in valid UTF-8 without
+// Reads the body of `POST /api/v1/messages`. Strict (docs/api/rest.md): RFC 8259 in valid UTF-8 without
 // byte order mark, no unknown and no repeated member, no value of another type. All violations are
 // found, not just the first; the answer lists up to kViolationsMax of them. No text in a problem
 // repeats a value of the request. `client_id`: whose certificate brought the request; a metadata

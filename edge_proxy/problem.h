@@ -50,7 +50,7 @@ ProblemCode CodeOfRefusal(int status);
 // members.
 struct Violation {
   std::string pointer;  // JSON Pointer (RFC 6901); empty is the whole document.
-  std::string code;     // `required`, `wrong-type`, …: docs/api.md lists them.
+  std::string code;     // `required`, `wrong-type`, …: docs/api/rest.md lists them.
   std::string detail;   // A sentence for people.
 };
 

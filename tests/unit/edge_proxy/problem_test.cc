@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -49,6 +51,16 @@ TEST(Problem, EveryCodeIsAnsweredAsRfc9457) {
     EXPECT_EQ(json["code"], type.slug);
     EXPECT_EQ(json["request_id"], "0190-id");
     EXPECT_FALSE(json.contains("errors"));
+  }
+}
+
+TEST(Problem, EveryCodeIsDocumented) {
+  std::ifstream file("docs/api/rest.md");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  for (const ProblemType& type : ProblemTypes()) {
+    const std::string row =
+        "| `" + std::string(type.slug) + "` | " + std::to_string(type.status) + " |";
+    EXPECT_NE(text.find(row), std::string::npos) << row;
   }
 }
 
