@@ -26,8 +26,8 @@ __all__ = ["FAULTS", "Load", "MARIADB_OPTIONS", "Meter", "Process", "ProcessErro
 
 TARGETS = ["postern-edge", "postern-worker", "postern-server", "posternctl", "postern-load", "fsync_watch"]
 
-# The production configuration's sizes, which the stack makes small for tests.
-MARIADB_OPTIONS = {"innodb_buffer_pool_size": "1G", "innodb_log_file_size": "1G"}
+# Sizes of a machine with memory to give; the stack makes them small for tests.
+MARIADB_OPTIONS = {"innodb_buffer_pool_size": "4G", "innodb_log_file_size": "2G"}
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
