@@ -28,7 +28,7 @@ class Enqueuer {
  public:
   struct Settings {
     redis::Settings redis;
-    std::chrono::microseconds flush_interval{500};
+    std::chrono::microseconds flush_interval{2000};
   };
 
   // `io` is the lane's; `safety` and `metrics` must outlive this.

@@ -27,7 +27,7 @@ struct Settings {
   std::string redis_user = "edge";
   std::string redis_password_file;
   std::string redis_trust_file;
-  std::int64_t redis_flush_interval_us = 500;
+  std::int64_t redis_flush_interval_us = 2000;
   std::int64_t io_threads = 1;
   std::int64_t connections_max = 10'000;
   std::string directory_cache_file;
