@@ -53,5 +53,5 @@ int main(int argc, char** argv) {
     }
   }
   postern::log::Stop();
-  return exit_code;
+  postern::app::EndProcess(exit_code);
 }

@@ -52,5 +52,5 @@ int main(int argc, char** argv) {
   if (!loaded.ok()) return Fail(loaded);
   if (parsed.command_line.print_config) std::fputs(schema.Print().c_str(), stdout);
   if (parsed.command_line.print_config || parsed.command_line.check_config) return 0;
-  return Run(settings);
+  postern::app::EndProcess(Run(settings));
 }

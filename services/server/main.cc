@@ -52,5 +52,5 @@ int main(int argc, char** argv) {
   if (absl::Status s = schema.Load(command_line.config_path); !s.ok()) return Fail(s);
   if (command_line.print_config) std::cout << schema.Print();
   if (command_line.print_config || command_line.check_config) return 0;
-  return Run(settings);
+  postern::app::EndProcess(Run(settings));
 }

@@ -7,4 +7,9 @@ namespace postern::app {
 // acquisition.
 void PrepareProcess();
 
+// The last thing in main, once everything is stopped: flushes the standard streams and ends the
+// process without running destructors of libraries. gRPC's own threads may still close connections
+// after its last object is gone; a return from main would free OpenSSL's state under them.
+[[noreturn]] void EndProcess(int exit_code);
+
 }  // namespace postern::app
