@@ -20,7 +20,7 @@ struct DatabaseSettings {
   std::string certificate_file;
   std::string key_file;
   std::int64_t connections = 4;
-  std::chrono::milliseconds commit_interval{5};
+  std::chrono::milliseconds commit_interval{10};
 };
 
 // Where the queue lives.
