@@ -258,9 +258,8 @@ TEST_F(ApplicationTest, HealthFollowsTheDatabase) {
   ASSERT_TRUE(again.ok()) << again;
   EXPECT_TRUE(test::Eventually([&] { return Health(channel) == 1; }));
   // Each part of the server connects again by itself, at most once a second.
-  EXPECT_TRUE(test::Eventually([&] {
-    return stub->CreateDataKey(Context().get(), v1::CreateDataKeyRequest(), &key).ok();
-  }));
+  EXPECT_TRUE(test::Eventually(
+      [&] { return stub->CreateDataKey(Context().get(), v1::CreateDataKeyRequest(), &key).ok(); }));
   EXPECT_EQ(Deliver(SealMessage()).result(), v1::DELIVERY_RESULT_DELIVERED);
 }
 
