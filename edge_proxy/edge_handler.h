@@ -33,8 +33,8 @@ struct HandlerParts {
   metrics::Registry* metrics = nullptr;
 };
 
-// Answers the requests of one lane: the REST interface as docs/api/rest.md describes it. Every answer
-// has a `Request-Id`. Not thread-safe.
+// Answers the requests of one lane: the REST interface as docs/api/rest.md describes it. Every
+// answer has a `Request-Id`. Not thread-safe.
 class EdgeHandler final : public http::Handler {
  public:
   explicit EdgeHandler(HandlerParts parts);

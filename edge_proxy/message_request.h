@@ -22,11 +22,11 @@ struct ParsedMessage {
   std::optional<Problem> problem;
 };
 
-// Reads the body of `POST /api/v1/messages`. Strict (docs/api/rest.md): RFC 8259 in valid UTF-8 without
-// byte order mark, no unknown and no repeated member, no value of another type. All violations are
-// found, not just the first; the answer lists up to kViolationsMax of them. No text in a problem
-// repeats a value of the request. `client_id`: whose certificate brought the request; a metadata
-// member `client_id` must agree.
+// Reads the body of `POST /api/v1/messages`. Strict (docs/api/rest.md): RFC 8259 in valid UTF-8
+// without byte order mark, no unknown and no repeated member, no value of another type. All
+// violations are found, not just the first; the answer lists up to kViolationsMax of them. No text
+// in a problem repeats a value of the request. `client_id`: whose certificate brought the request;
+// a metadata member `client_id` must agree.
 ParsedMessage ParseMessageRequest(std::string_view body, std::string_view client_id);
 
 // Whether a Content-Type field allows JSON: `application/json`, with no parameter but

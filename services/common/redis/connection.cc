@@ -203,9 +203,9 @@ absl::Status Connection::Impl::TakeReplies(const std::shared_ptr<void>& memory,
   return absl::OkStatus();
 }
 
-// Redis 7.0 drops a TLS client ("bad length") when it adds replies while an earlier write of its own
-// is blocked. So a pipeline may be long (its replies must then be short), or bring more than some
-// 100 KiB of replies (its commands must then fit one read of Redis, 16 KiB), but not both.
+// Redis 7.0 drops a TLS client ("bad length") when it adds replies while an earlier write of its
+// own is blocked. So a pipeline may be long (its replies must then be short), or bring more than
+// some 100 KiB of replies (its commands must then fit one read of Redis, 16 KiB), but not both.
 asio::awaitable<absl::StatusOr<std::vector<Reply>>> Connection::Impl::Run(
     [[maybe_unused]] std::shared_ptr<Impl> self, std::string wire, std::size_t count) {
   if (!usable) co_return absl::UnavailableError("connection is broken");
