@@ -49,6 +49,9 @@ inline constexpr int kLedgerPausePerWork = 20;
 // queue. Longer than the reconciler needs to clear rows that are in both tables.
 inline constexpr std::chrono::seconds kLedgerSettle{30};
 
+// Entries that the reconciler asks the queue for at once. Their content comes back: the commands
+// must fit one read of Redis (16 KiB), see redis::Connection.
+inline constexpr std::size_t kQueueLooksPerExchange = 100;
 // Limit of one exchange with Redis.
 inline constexpr std::chrono::seconds kQueueExchangeTimeout{5};
 

@@ -32,7 +32,6 @@ constexpr char kRequeueScript[] =
     "local id = redis.call('XADD', KEYS[1], '*', ARGV[1], ARGV[2]) "
     "redis.call('INCR', KEYS[2]) "
     "return id";
-// The extra entry goes, and its count stays: entries-added counts it, too.
 void AppendRequeue(std::string& wire, std::uint32_t shard, std::string_view envelope) {
   redis::AppendCommand(wire, "EVAL", kRequeueScript, "2", redis::StreamKey(shard),
                        redis::RequeuedKey(shard), redis::kEnvelopeField, envelope);
@@ -155,25 +154,26 @@ absl::StatusOr<std::vector<Reconciler::PendingEntry>> Reconciler::Missing(
     std::vector<PendingEntry> page) {
   std::vector<PendingEntry> missing;
   std::vector<PendingEntry> asked;
-  std::string wire;
   for (PendingEntry& entry : page) {
-    if (entry.shard >= redis::kShards || EntryTimeMicros(entry.entry_id) == 0) {
-      entry.shard %= redis::kShards;
-      missing.push_back(std::move(entry));
-      continue;
-    }
-    redis::AppendCommand(wire, "XRANGE", redis::StreamKey(entry.shard), entry.entry_id,
-                         entry.entry_id);
-    asked.push_back(std::move(entry));
+    const bool has_entry = entry.shard < redis::kShards && EntryTimeMicros(entry.entry_id) > 0;
+    entry.shard %= redis::kShards;
+    (has_entry ? asked : missing).push_back(std::move(entry));
   }
-  if (asked.empty()) return missing;
-  absl::StatusOr<std::vector<redis::Reply>> replies =
-      queue_.Exchange(std::move(wire), asked.size());
-  if (!replies.ok()) return replies.status();
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    const redis::Reply& reply = (*replies)[i];
-    if (reply.IsError()) return reply.ToStatus();
-    if (!reply.IsArray() || reply.raw().elements == 0) missing.push_back(std::move(asked[i]));
+  for (std::size_t first = 0; first < asked.size(); first += kQueueLooksPerExchange) {
+    const std::size_t end = std::min(asked.size(), first + kQueueLooksPerExchange);
+    std::string wire;
+    for (std::size_t i = first; i < end; ++i) {
+      redis::AppendCommand(wire, "XRANGE", redis::StreamKey(asked[i].shard), asked[i].entry_id,
+                           asked[i].entry_id);
+    }
+    absl::StatusOr<std::vector<redis::Reply>> replies =
+        queue_.Exchange(std::move(wire), end - first);
+    if (!replies.ok()) return replies.status();
+    for (std::size_t i = first; i < end; ++i) {
+      const redis::Reply& reply = (*replies)[i - first];
+      if (reply.IsError()) return reply.ToStatus();
+      if (!reply.IsArray() || reply.raw().elements == 0) missing.push_back(std::move(asked[i]));
+    }
   }
   return missing;
 }
@@ -251,6 +251,7 @@ absl::StatusOr<std::vector<const Reconciler::Requeued*>> Reconciler::RememberEnt
   return status;
 }
 
+// An extra entry goes, its count among the re-enqueued stays: entries-added counts it, too.
 absl::Status Reconciler::RemoveEntries(const std::vector<const Requeued*>& extra) {
   if (extra.empty()) return absl::OkStatus();
   std::string wire;

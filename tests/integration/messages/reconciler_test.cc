@@ -91,6 +91,27 @@ TEST_F(ReconcilerTest, HealsAFlushedQueue) {
   EXPECT_EQ(entries, 30);
 }
 
+TEST_F(ReconcilerTest, LooksAtManyLargeMessages) {
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  v1::RegisterMessagesRequest request;
+  std::vector<RegistrationItem> items;
+  for (int i = 0; i < 700; ++i) {
+    v1::Registration& registration = *request.add_registrations();
+    *registration.mutable_envelope() = MakeEnvelope("acme", std::string(4000, 'b'));
+    registration.mutable_position()->set_shard(redis::ShardOf("acme"));
+    registration.mutable_position()->set_entry_id(Add(registration.envelope()));
+    items.push_back({IdOf(registration.envelope()), &registration, NowMicros()});
+  }
+  std::promise<absl::Status> done;
+  ASSERT_TRUE(writer_->TryRegister(
+      std::move(items), Deadline::After(20s),
+      [&done](absl::Status status, std::vector<Outcome>) { done.set_value(std::move(status)); }));
+  ASSERT_TRUE(done.get_future().get().ok());
+  const Reconciler::Result result = Round(reconciler);
+  EXPECT_EQ(result.looked_at, 700);
+  EXPECT_EQ(result.requeued, 0);
+}
+
 TEST_F(ReconcilerTest, GivesARowWithoutEntryOne) {
   Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
   const v1::Envelope envelope = MakeEnvelope();
