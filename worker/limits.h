@@ -38,7 +38,7 @@ inline constexpr std::chrono::milliseconds kStatePoll{200};
 
 // Acknowledgements are gathered for so long: nobody waits for them, and each flush is an fsync of
 // Redis.
-inline constexpr std::chrono::milliseconds kAckInterval{10};
+inline constexpr std::chrono::milliseconds kAckInterval{25};
 
 // Claims run at a tenth of the retry interval, within these bounds.
 inline constexpr std::chrono::milliseconds kClaimPeriodMin{20};
