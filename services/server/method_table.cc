@@ -16,6 +16,18 @@ rpc::MethodTable MakeMethodTable() {
       {"/postern.v1.ClientService/CreateClient", {kOperator}},
       {"/postern.v1.ClientService/ListClients", {kOperator}},
       {"/postern.v1.ClientService/WatchClients", {kEdge}},
+      {"/postern.v1.CertificateService/IssueCertificate", {kOperator}},
+      {"/postern.v1.CertificateService/CreateEnrolmentToken", {kOperator}},
+      {"/postern.v1.CertificateService/EnrolCertificate", {kEdge, kOperator}},
+      {"/postern.v1.CertificateService/RenewCertificate",
+       {kEdge, kWorker, kPortal, kServer, kOperator}},
+      {"/postern.v1.CertificateService/RevokeCertificate", {kOperator}},
+      {"/postern.v1.CertificateService/GetCertificate", {kOperator}},
+      {"/postern.v1.CertificateService/ListCertificates", {kOperator}},
+      {"/postern.v1.CertificateService/GetCrl", {kEdge, kWorker, kPortal, kServer, kOperator}},
+      {"/postern.v1.CertificateService/WatchTrust", {kEdge, kWorker, kPortal, kServer, kOperator}},
+      {"/postern.v1.CertificateService/ListAuthorities", {kOperator}},
+      {"/postern.v1.CertificateService/RotateAuthority", {kOperator}},
 
       {"/grpc.health.v1.Health/Check", {kEdge, kWorker, kPortal, kServer, kOperator}},
       {"/grpc.health.v1.Health/Watch", {kEdge, kWorker, kPortal, kServer, kOperator}},
@@ -31,8 +43,9 @@ rpc::MethodTable MakeMethodTable() {
 }
 
 std::vector<std::string> HealthComponents() {
-  return {"postern.v1.RegistrationService", "postern.v1.DeliveryService", "postern.v1.KeyService",
-          "postern.v1.MessageService", "postern.v1.ClientService"};
+  return {"postern.v1.RegistrationService", "postern.v1.DeliveryService",
+          "postern.v1.KeyService",          "postern.v1.MessageService",
+          "postern.v1.ClientService",       "postern.v1.CertificateService"};
 }
 
 }  // namespace postern::server
