@@ -12,6 +12,7 @@
 #include "services/common/log/log.h"
 #include "services/common/rpc/credentials.h"
 #include "services/common/tls/context.h"
+#include "services/common/tls/identity.h"
 
 namespace postern::edge {
 namespace {
@@ -56,6 +57,9 @@ absl::Status Application::Start() {
 }
 
 absl::Status Application::ConnectServer() {
+  const absl::Status own = tls::CheckOwnCertificate(settings_.mesh.certificate, tls::Role::kEdge,
+                                                    settings_.trust_domain);
+  if (!own.ok()) return own;
   rpc::ChannelSettings channel;
   channel.target = settings_.server_target;
   channel.files = settings_.mesh;

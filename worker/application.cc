@@ -13,6 +13,7 @@
 #include "services/common/log/log.h"
 #include "services/common/rpc/credentials.h"
 #include "services/common/tls/context.h"
+#include "services/common/tls/identity.h"
 #include "worker/limits.h"
 
 namespace postern::worker {
@@ -36,6 +37,9 @@ Deliverer::Options DeliveryOptions(const Settings& settings) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Application>> Application::Create(const Settings& settings) {
+  const absl::Status own = tls::CheckOwnCertificate(settings.mesh.certificate, tls::Role::kWorker,
+                                                    settings.trust_domain);
+  if (!own.ok()) return own;
   rpc::ChannelSettings channel_settings;
   channel_settings.target = settings.server_target;
   channel_settings.files = settings.mesh;

@@ -9,6 +9,7 @@
 #include "services/common/base/files.h"
 #include "services/common/base/strings.h"
 #include "services/common/rpc/credentials.h"
+#include "services/common/tls/identity.h"
 
 namespace postern::ctl {
 namespace {
@@ -26,6 +27,9 @@ bool TerminalTakesColour() {
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const Config& config) {
+  const absl::Status own =
+      tls::CheckOwnCertificate(config.mesh.certificate, tls::Role::kOperator, config.trust_domain);
+  if (!own.ok()) return own;
   rpc::ChannelSettings settings;
   settings.target = config.server_target;
   settings.files = config.mesh;

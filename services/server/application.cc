@@ -15,6 +15,7 @@
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/rpc/authorization.h"
+#include "services/common/tls/identity.h"
 #include "services/keys/data_key_store.h"
 #include "services/keys/key_service.h"
 #include "services/messages/delivery_service.h"
@@ -168,6 +169,11 @@ Application::~Application() = default;
 
 absl::Status Application::Start() {
   Parts& p = *parts_;
+  if (absl::Status s = tls::CheckOwnCertificate(p.settings.mesh.certificate, tls::Role::kServer,
+                                                p.settings.trust_domain);
+      !s.ok()) {
+    return s;
+  }
   auto connections = ReadConnections(p.settings);
   if (!connections.ok()) return connections.status();
   p.connections = *std::move(connections);

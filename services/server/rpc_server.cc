@@ -8,6 +8,7 @@
 
 #include "services/common/base/strings.h"
 #include "services/common/rpc/authorization.h"
+#include "services/common/rpc/connection_interceptor.h"
 #include "services/common/rpc/credentials.h"
 #include "services/common/rpc/metrics_interceptor.h"
 #include "services/server/limits.h"
@@ -25,7 +26,8 @@ RpcServer::RpcServer(std::string trust_domain, metrics::Registry& metrics)
     : trust_domain_(std::move(trust_domain)),
       metrics_(metrics),
       denied_role_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "permission_denied"}})),
-      denied_unknown_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "unknown_method"}})) {}
+      denied_unknown_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "unknown_method"}})),
+      connections_(metrics) {}
 
 absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
                               const tls::Files& files,
@@ -35,6 +37,7 @@ absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
   rpc::MethodTable table = MakeMethodTable();
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(rpc::MakeMetricsInterceptorFactory(table.Methods(), metrics_));
+  interceptors.push_back(rpc::MakeConnectionInterceptorFactory(connections_));
   (*credentials)
       ->SetAuthMetadataProcessor(rpc::MakeAuthorizer(
           std::move(table), trust_domain_,
@@ -52,7 +55,7 @@ absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (grpc::Service* service : services) builder.RegisterService(service);
-  acceptor_ = std::make_unique<rpc::Acceptor>(builder, *credentials, metrics_);
+  acceptor_ = std::make_unique<rpc::Acceptor>(builder, *credentials, connections_, metrics_);
   if (absl::Status listening = acceptor_->Listen(address, port); !listening.ok()) return listening;
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("gRPC refused to start");

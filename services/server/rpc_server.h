@@ -12,6 +12,7 @@
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/rpc/acceptor.h"
+#include "services/common/rpc/live_connections.h"
 #include "services/common/tls/settings.h"
 
 namespace postern::server {
@@ -30,6 +31,8 @@ class RpcServer {
                      const std::vector<grpc::Service*>& services);
   // The port that was taken, for `port` 0.
   std::uint16_t port() const { return acceptor_->port(); }
+  // The connections that are open, for whoever learns of a revocation.
+  rpc::LiveConnections& connections() { return connections_; }
   // What the health service says of the server ("") and of every component.
   void SetServing(bool serving);
   // Takes no more calls, waits for those in hand until `limit` has passed, then cuts them.
@@ -43,6 +46,7 @@ class RpcServer {
   prometheus::Counter& denied_role_;
   prometheus::Counter& denied_unknown_;
   log::RateLimit denied_log_;
+  rpc::LiveConnections connections_;
   std::unique_ptr<rpc::Acceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
 };

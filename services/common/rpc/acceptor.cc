@@ -60,8 +60,10 @@ bool IsPassing(int error) {
 }  // namespace
 
 Acceptor::Acceptor(grpc::ServerBuilder& builder,
-                   std::shared_ptr<grpc::ServerCredentials> credentials, metrics::Registry& metrics)
-    : grpc_(builder.experimental().AddExternalConnectionAcceptor(
+                   std::shared_ptr<grpc::ServerCredentials> credentials,
+                   LiveConnections& connections, metrics::Registry& metrics)
+    : connections_(connections),
+      grpc_(builder.experimental().AddExternalConnectionAcceptor(
           grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
           std::move(credentials))),
       accepted_(metrics.Counter("postern_rpc_connections_accepted_total",
@@ -89,7 +91,7 @@ absl::Status Acceptor::Listen(const std::string& address, std::uint16_t port) {
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_ < 0) return ErrorAt(where, "watch", std::strerror(errno));
   port_ = PortOf(listener_);
-  return absl::OkStatus();
+  return connections_.Open();
 }
 
 void Acceptor::Start() {
@@ -107,44 +109,57 @@ void Acceptor::Stop() {
 
 void Acceptor::Run() {
   pthread_setname_np(pthread_self(), "rpc-accept");
-  std::array<pollfd, 2> watched{};
-  watched[0].fd = listener_;
-  watched[0].events = POLLIN;
-  watched[1].fd = wake_;
-  watched[1].events = POLLIN;
+  std::array<pollfd, 3> watched{};
+  watched[0] = {listener_, POLLIN, 0};
+  watched[1] = {wake_, POLLIN, 0};
+  watched[2] = {connections_.ended_fd(), POLLIN, 0};
   while (true) {
     if (poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) {
       log::Error("rpc_accept_stopped", "error", std::strerror(errno));
       return;
     }
     if (watched[1].revents != 0) return;
+    // First: what has ended frees descriptors.
+    if (watched[2].revents != 0) connections_.ForgetEnded();
     if (watched[0].revents != 0) AcceptAll();
   }
 }
 
 void Acceptor::AcceptAll() {
-  static log::RateLimit warn_limit;
-  while (true) {
-    const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      accepted_.Increment();
-      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-      connection.listener_fd = -1;
-      connection.fd = fd;
-      grpc_->HandleNewConnection(&connection);
-      continue;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
-    if (IsPassing(errno)) continue;
-    failed_.Increment();
-    if (warn_limit.Allow()) log::Warn("rpc_accept_failed", "error", std::strerror(errno));
-    // Waits on the stop signal, too.
-    pollfd stop{};
-    stop.fd = wake_;
-    stop.events = POLLIN;
-    poll(&stop, 1, kPauseMs);
-    return;
+  while (TakeOne()) {
   }
+}
+
+// Whether there may be another one at once.
+bool Acceptor::TakeOne() {
+  const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+    if (IsPassing(errno)) return true;
+    PauseAccepting(std::strerror(errno));
+    return false;
+  }
+  if (const absl::Status followed = connections_.Add(fd); !followed.ok()) {
+    close(fd);
+    if (!absl::IsResourceExhausted(followed)) return true;
+    PauseAccepting(ToStd(followed.message()));
+    return false;
+  }
+  accepted_.Increment();
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.listener_fd = -1;
+  connection.fd = fd;
+  grpc_->HandleNewConnection(&connection);
+  return true;
+}
+
+void Acceptor::PauseAccepting(std::string_view reason) {
+  static log::RateLimit warn_limit;
+  failed_.Increment();
+  if (warn_limit.Allow()) log::Warn("rpc_accept_failed", "error", reason);
+  // Waits on the stop signal, too.
+  pollfd stop{wake_, POLLIN, 0};
+  poll(&stop, 1, kPauseMs);
 }
 
 }  // namespace postern::rpc

@@ -35,6 +35,7 @@ constexpr std::array<std::pair<Role, std::string_view>, 6> kRoles = {{
 struct X509Deleter {
   void operator()(X509* certificate) const { X509_free(certificate); }
 };
+using CertificatePtr = std::unique_ptr<X509, X509Deleter>;
 struct NamesDeleter {
   void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
 };
@@ -96,6 +97,17 @@ absl::StatusOr<std::int64_t> NotAfterSeconds(const X509* certificate) {
     return absl::InvalidArgumentError("the certificate's end date is not a time");
   }
   return static_cast<std::int64_t>(timegm(&when));
+}
+
+// The first certificate of a PEM file.
+absl::StatusOr<CertificatePtr> ReadFirst(const std::string& pem_path) {
+  std::unique_ptr<BIO, int (*)(BIO*)> file(BIO_new_file(pem_path.c_str(), "r"), BIO_free);
+  if (file == nullptr) return absl::NotFoundError(pem_path + ": cannot be read");
+  CertificatePtr certificate(PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
+  if (certificate == nullptr) {
+    return absl::FailedPreconditionError(pem_path + ": holds no PEM certificate");
+  }
+  return certificate;
 }
 
 }  // namespace
@@ -166,15 +178,33 @@ absl::StatusOr<PeerCertificate> ReadPeerCertificate(X509* certificate) {
   return peer;
 }
 
-absl::StatusOr<std::int64_t> CertificateNotAfter(const std::string& pem_path) {
-  std::unique_ptr<BIO, int (*)(BIO*)> file(BIO_new_file(pem_path.c_str(), "r"), BIO_free);
-  if (file == nullptr) return absl::NotFoundError(pem_path + ": cannot be read");
-  std::unique_ptr<X509, X509Deleter> certificate(
-      PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
-  if (certificate == nullptr) {
-    return absl::FailedPreconditionError(pem_path + ": holds no PEM certificate");
+absl::StatusOr<PeerCertificate> ReadPeerCertificatePem(std::string_view pem) {
+  std::unique_ptr<BIO, int (*)(BIO*)> text(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  const CertificatePtr certificate(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+  return ReadPeerCertificate(certificate.get());
+}
+
+absl::Status CheckOwnCertificate(const std::string& pem_path, Role role,
+                                 std::string_view trust_domain) {
+  const absl::StatusOr<CertificatePtr> certificate = ReadFirst(pem_path);
+  if (!certificate.ok()) return certificate.status();
+  const absl::StatusOr<PeerCertificate> own = ReadPeerCertificate(certificate->get());
+  if (own.ok() && own->id.role == role && own->id.trust_domain == trust_domain) {
+    return absl::OkStatus();
   }
-  absl::StatusOr<std::int64_t> not_after = NotAfterSeconds(certificate.get());
+  const std::string found = own.ok() ? StrCat("it is ", own->id.ToString(), "'s")
+                                     : std::string(ToStd(own.status().message()));
+  return absl::FailedPreconditionError(
+      StrCat(pem_path, ": not the certificate of this program: ", found, ", wanted is spiffe://",
+             trust_domain, "/", RoleName(role), "/<name>. Set mesh.certificate_file to the right ",
+             "file, or issue one with that name."));
+}
+
+absl::StatusOr<std::int64_t> CertificateNotAfter(const std::string& pem_path) {
+  const absl::StatusOr<CertificatePtr> certificate = ReadFirst(pem_path);
+  if (!certificate.ok()) return certificate.status();
+  absl::StatusOr<std::int64_t> not_after = NotAfterSeconds(certificate->get());
   if (!not_after.ok()) {
     return absl::FailedPreconditionError(StrCat(pem_path, ": ", not_after.status().message()));
   }

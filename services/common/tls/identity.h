@@ -39,6 +39,14 @@ struct PeerCertificate {
 // PermissionDenied unless the certificate has exactly one URI SAN and that is a SPIFFE id (SPIFFE
 // X.509-SVID, 2).
 absl::StatusOr<PeerCertificate> ReadPeerCertificate(X509* certificate);
+// The same of the first certificate in a PEM text.
+absl::StatusOr<PeerCertificate> ReadPeerCertificatePem(std::string_view pem);
+
+// What a program asks of its own certificate at start: that it gives the program's role in this
+// trust domain. Peers refuse any other at each handshake, which looks like an outage from here.
+// FailedPrecondition names the file, what it holds and what is wanted.
+absl::Status CheckOwnCertificate(const std::string& pem_path, Role role,
+                                 std::string_view trust_domain);
 
 // Seconds since the Unix epoch of the first certificate in a PEM file.
 absl::StatusOr<std::int64_t> CertificateNotAfter(const std::string& pem_path);

@@ -15,6 +15,20 @@ struct RawAnswer {
   std::string bytes;
 };
 
+inline grpc::ByteBuffer Buffer(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+// Starts one operation of a call with a tag and waits for it; whether it worked.
+template <typename Start>
+bool Step(grpc::CompletionQueue& queue, const Start& start) {
+  start(&queue);
+  void* tag = nullptr;
+  bool ok = false;
+  return queue.Next(&tag, &ok) && ok;
+}
+
 // Calls any method with a serialised request, as one request and one answer.
 inline RawAnswer RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                          const std::string& request,
@@ -22,8 +36,7 @@ inline RawAnswer RawCall(const std::shared_ptr<grpc::Channel>& channel, const st
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + limit);
-  const grpc::Slice slice(request);
-  grpc::ByteBuffer request_buffer(&slice, 1);
+  const grpc::ByteBuffer request_buffer = Buffer(request);
   grpc::CompletionQueue queue;
   auto call = stub.PrepareUnaryCall(&context, method, request_buffer, &queue);
   call->StartCall();

@@ -17,6 +17,7 @@
 #include "services/common/base/files.h"
 #include "services/common/base/strings.h"
 #include "services/common/rpc/credentials.h"
+#include "services/common/tls/identity.h"
 #include "tests/integration/rpc/raw_call.h"
 #include "tests/support/eventually.h"
 #include "tests/support/test_certificates.h"
@@ -278,6 +279,83 @@ TEST_F(RpcServerTest, AcceptsAgainAfterItHadNoFileDescriptorsLeft) {
   const auto channel = ChannelOf(files);
   EXPECT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + 10s));
   EXPECT_TRUE(test::RawCall(channel, kCreateKey, "").status.ok());
+}
+
+std::string SerialOf(const tls::Files& files) {
+  return tls::ReadPeerCertificatePem(*ReadFile(files.certificate))->serial_hex;
+}
+
+TEST_F(RpcServerTest, CutsTheConnectionsOfARevokedCertificateOnly) {
+  const tls::Files revoked = services_ca_.Leaf("edge", "stolen");
+  const auto stolen = ChannelOf(revoked);
+  const auto honest = ChannelAs("edge");
+  ASSERT_TRUE(test::RawCall(stolen, kCreateKey, "").status.ok());
+  ASSERT_TRUE(test::RawCall(honest, kCreateKey, "").status.ok());
+  ASSERT_EQ(server_.connections().size(), 2u);
+
+  const std::string serial = SerialOf(revoked);
+  const auto cut = [&] {
+    return server_.connections().CutRevoked([&](std::string_view s) { return s == serial; });
+  };
+  EXPECT_EQ(cut(), 1u);
+  EXPECT_TRUE(test::Eventually([&] { return server_.connections().size() == 1; }));
+  EXPECT_TRUE(test::RawCall(honest, kCreateKey, "").status.ok());
+  EXPECT_EQ(honest->GetState(false), GRPC_CHANNEL_READY);
+  // It connects again: keeping it out is the handshake's part.
+  EXPECT_TRUE(stolen->WaitForConnected(std::chrono::system_clock::now() + 5s));
+}
+
+TEST_F(RpcServerTest, CutsARunningCallOfARevokedCertificate) {
+  const auto channel = ChannelAs("edge");
+  // A stream that would go on for ever.
+  constexpr char kHealthWatch[] = "/grpc.health.v1.Health/Watch";
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 20s);
+  grpc::CompletionQueue queue;
+  const grpc::ByteBuffer empty = test::Buffer("");
+  auto call = stub.PrepareCall(&context, kHealthWatch, &queue);
+  test::Step(queue, [&](void* tag) { call->StartCall(tag); });
+  test::Step(queue, [&](void* tag) { call->WriteLast(empty, {}, tag); });
+  grpc::ByteBuffer answer;
+  ASSERT_TRUE(test::Step(queue, [&](void* tag) { call->Read(&answer, tag); }));
+  EXPECT_EQ(server_.connections().CutRevoked([](std::string_view) { return true; }), 1u);
+  EXPECT_FALSE(test::Step(queue, [&](void* tag) { call->Read(&answer, tag); }));
+  grpc::Status status;
+  test::Step(queue, [&](void* tag) { call->Finish(&status, tag); });
+  EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
+  queue.Shutdown();
+}
+
+TEST_F(RpcServerTest, CutsAConnectionWhoseCertificateIsNotKnownYet) {
+  const auto silent = ChannelAs("edge");
+  ASSERT_TRUE(silent->WaitForConnected(std::chrono::system_clock::now() + 5s));
+  ASSERT_TRUE(test::Eventually([&] { return server_.connections().size() == 1; }));
+  EXPECT_EQ(server_.connections().CutRevoked([](std::string_view) { return false; }), 1u);
+}
+
+TEST_F(RpcServerTest, KnowsTheCertificateOfAnIpv6Peer) {
+  RpcServer server(test::TestCertificates::kTrustDomain, metrics_);
+  CountingKeyService keys;
+  const absl::Status started =
+      server.Start("::1", 0, services_ca_.Leaf("server", "server-6"), {&keys});
+  ASSERT_TRUE(started.ok()) << started;
+  rpc::ChannelSettings settings;
+  settings.target = StrCat("[::1]:", server.port());
+  settings.files = services_ca_.Leaf("edge", "one");
+  settings.trust_domain = test::TestCertificates::kTrustDomain;
+  ASSERT_TRUE(test::RawCall(*rpc::Channel(settings), kCreateKey, "").status.ok());
+  EXPECT_EQ(server.connections().CutRevoked([](std::string_view) { return false; }), 0u);
+  server.Shutdown(5s);
+}
+
+TEST_F(RpcServerTest, ForgetsConnectionsThatEnd) {
+  for (int i = 0; i < 3; ++i) {
+    const auto channel = ChannelAs("edge");
+    ASSERT_TRUE(test::RawCall(channel, kCreateKey, "").status.ok());
+  }
+  EXPECT_TRUE(test::Eventually([&] { return server_.connections().size() == 0; }));
+  EXPECT_THAT(metrics_.Serialize(), HasSubstr("postern_rpc_connections 0"));
 }
 
 TEST_F(RpcServerTest, SaysWhenThePortIsTaken) {

@@ -8,12 +8,14 @@
 #include <memory>
 #include <string>
 
+#include "services/common/base/files.h"
 #include "services/common/base/strings.h"
 #include "tests/support/test_certificates.h"
 
 namespace postern::tls {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 struct X509Deleter {
@@ -123,6 +125,33 @@ TEST_F(PeerCertificateTest, AnotherUriIsRefused) {
 
 TEST(PeerCertificate, NoneIsRefused) {
   EXPECT_EQ(ReadPeerCertificate(nullptr).status().code(), absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(PeerCertificateTest, ReadsPem) {
+  const Files files = authority_.Leaf("client", "billing");
+  const auto peer = ReadPeerCertificatePem(*ReadFile(files.certificate));
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_EQ(peer->serial_hex, ReadPeerCertificate(Load(files.certificate).get())->serial_hex);
+  EXPECT_EQ(ReadPeerCertificatePem("no certificate").status().code(),
+            absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(PeerCertificateTest, AProgramsOwnCertificateHasItsRoleAndTrustDomain) {
+  const std::string edge = authority_.Leaf("edge", "edge-1").certificate;
+  EXPECT_TRUE(CheckOwnCertificate(edge, Role::kEdge, "test.postern").ok());
+  const auto role = CheckOwnCertificate(edge, Role::kServer, "test.postern");
+  EXPECT_EQ(role.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(role.message()),
+              AllOf(HasSubstr(edge), HasSubstr("spiffe://test.postern/edge/edge-1"),
+                    HasSubstr("spiffe://test.postern/server/<name>")));
+  const auto domain = CheckOwnCertificate(edge, Role::kEdge, "other.postern");
+  EXPECT_EQ(domain.code(), absl::StatusCode::kFailedPrecondition);
+  test::LeafOptions nameless;
+  const std::string file = authority_.Issue(nameless).certificate;
+  EXPECT_THAT(std::string(CheckOwnCertificate(file, Role::kEdge, "test.postern").message()),
+              AllOf(HasSubstr(file), HasSubstr("0 URI names")));
+  EXPECT_EQ(CheckOwnCertificate("/nonexistent/a.pem", Role::kEdge, "test.postern").code(),
+            absl::StatusCode::kNotFound);
 }
 
 TEST(CertificateNotAfterTest, NamesTheFile) {
