@@ -80,8 +80,8 @@ void Ledger::Start() {
     return std::max(settings_.interval, took * kLedgerPausePerWork);
   };
   auto release = [this](db::Connection& connection) { lease_.Release(connection).IgnoreError(); };
-  thread_ = std::make_unique<UpkeepThread>("ledger", settings_.database, settings_.interval,
-                                           UpkeepThread::Callbacks{step, failed, release});
+  thread_ = std::make_unique<db::UpkeepThread>("ledger", settings_.database, settings_.interval,
+                                               db::UpkeepThread::Callbacks{step, failed, release});
 }
 
 void Ledger::Stop() {

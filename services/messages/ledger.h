@@ -10,13 +10,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/common/db/connection.h"
+#include "services/common/db/upkeep_thread.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/redis/queue_layout.h"
 #include "services/messages/limits.h"
 #include "services/messages/queue_client.h"
 #include "services/messages/row_lease.h"
-#include "services/messages/upkeep_thread.h"
 
 namespace postern::messages {
 
@@ -115,7 +115,7 @@ class Ledger {
 
   mutable std::mutex mutex_;
   LedgerFigures latest_;
-  std::unique_ptr<UpkeepThread> thread_;
+  std::unique_ptr<db::UpkeepThread> thread_;
 };
 
 }  // namespace postern::messages

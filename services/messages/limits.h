@@ -38,8 +38,6 @@ inline constexpr std::chrono::minutes kIdTimeSlack{10};
 inline constexpr int kReconcilePageRows = 500;
 inline constexpr int kReconcilePagesPerRun = 20;
 
-// Limit of one statement of the reconciler and the ledger.
-inline constexpr std::chrono::seconds kUpkeepStatementTimeout{30};
 // How long a server may be silent before another takes its upkeep over.
 inline constexpr std::chrono::seconds kLeaseDuration{15};
 // The ledger is sampled once a second, or so seldom that this share of the time goes into it.

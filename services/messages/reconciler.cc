@@ -69,8 +69,8 @@ void Reconciler::Start() {
     return settings_.interval;
   };
   auto release = [this](db::Connection& connection) { lease_.Release(connection).IgnoreError(); };
-  thread_ = std::make_unique<UpkeepThread>("reconciler", settings_.database, settings_.interval,
-                                           UpkeepThread::Callbacks{step, failed, release});
+  thread_ = std::make_unique<db::UpkeepThread>("reconciler", settings_.database, settings_.interval,
+                                               db::UpkeepThread::Callbacks{step, failed, release});
 }
 
 void Reconciler::Stop() {

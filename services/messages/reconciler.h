@@ -10,11 +10,11 @@
 #include "absl/status/statusor.h"
 #include "services/common/base/uuid.h"
 #include "services/common/db/connection.h"
+#include "services/common/db/upkeep_thread.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/messages/queue_client.h"
 #include "services/messages/row_lease.h"
-#include "services/messages/upkeep_thread.h"
 
 namespace postern::messages {
 
@@ -86,7 +86,7 @@ class Reconciler {
   prometheus::Gauge& leader_;
   log::RateLimit warn_limit_{10'000};
   Uuid cursor_;  // The last id looked at.
-  std::unique_ptr<UpkeepThread> thread_;
+  std::unique_ptr<db::UpkeepThread> thread_;
 };
 
 }  // namespace postern::messages

@@ -1,4 +1,4 @@
-#include "services/messages/upkeep_thread.h"
+#include "services/common/db/upkeep_thread.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -6,12 +6,16 @@
 #include <memory>
 #include <utility>
 
-#include "services/messages/limits.h"
+namespace postern::db {
+namespace {
 
-namespace postern::messages {
+// Of each statement.
+constexpr std::chrono::seconds kStatementTimeout{30};
 
-UpkeepThread::UpkeepThread(std::string name, db::Settings database,
-                           std::chrono::milliseconds interval, Callbacks callbacks)
+}  // namespace
+
+UpkeepThread::UpkeepThread(std::string name, Settings database, std::chrono::milliseconds interval,
+                           Callbacks callbacks)
     : name_(std::move(name)),
       database_(std::move(database)),
       interval_(interval),
@@ -34,8 +38,8 @@ void UpkeepThread::Run() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  const db::DriverThread driver_thread;
-  std::unique_ptr<db::Connection> connection;
+  const DriverThread driver_thread;
+  std::unique_ptr<Connection> connection;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
@@ -47,12 +51,12 @@ void UpkeepThread::Run() {
   if (connection != nullptr && connection->usable()) callbacks_.at_end(*connection);
 }
 
-std::chrono::milliseconds UpkeepThread::RunStep(std::unique_ptr<db::Connection>& connection) {
+std::chrono::milliseconds UpkeepThread::RunStep(std::unique_ptr<Connection>& connection) {
   if (connection == nullptr || !connection->usable()) {
     connection.reset();
-    auto opened = db::Connection::Open(database_);
+    auto opened = Connection::Open(database_);
     absl::Status status = opened.status();
-    if (status.ok()) status = (*opened)->SetStatementTimeout(kUpkeepStatementTimeout);
+    if (status.ok()) status = (*opened)->SetStatementTimeout(kStatementTimeout);
     if (!status.ok()) {
       callbacks_.on_unavailable(status);
       return interval_;
@@ -62,4 +66,4 @@ std::chrono::milliseconds UpkeepThread::RunStep(std::unique_ptr<db::Connection>&
   return callbacks_.step(*connection);
 }
 
-}  // namespace postern::messages
+}  // namespace postern::db

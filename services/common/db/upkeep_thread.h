@@ -10,24 +10,24 @@
 #include "absl/status/status.h"
 #include "services/common/db/connection.h"
 
-namespace postern::messages {
+namespace postern::db {
 
-// A thread with a database connection of its own that does one thing again and again. Stop from any
-// thread.
+// A thread with a database connection of its own that does one thing again and again. Each
+// statement is limited to 30 s. Stop from any thread.
 class UpkeepThread {
  public:
   // A step says after how long to come again. A connection that a step broke is opened again for
   // the next one; while there is none, each interval tries.
-  using Step = std::function<std::chrono::milliseconds(db::Connection&)>;
+  using Step = std::function<std::chrono::milliseconds(Connection&)>;
 
   struct Callbacks {
     Step step;
     std::function<void(const absl::Status&)> on_unavailable;  // There is no connection for a step.
-    std::function<void(db::Connection&)> at_end;  // Last of all, if there is a connection.
+    std::function<void(Connection&)> at_end;  // Last of all, if there is a connection.
   };
 
   // `name`: at most 15 characters.
-  UpkeepThread(std::string name, db::Settings database, std::chrono::milliseconds interval,
+  UpkeepThread(std::string name, Settings database, std::chrono::milliseconds interval,
                Callbacks callbacks);
   ~UpkeepThread();
   // Waits for the running step. Idempotent.
@@ -35,10 +35,10 @@ class UpkeepThread {
 
  private:
   void Run();
-  std::chrono::milliseconds RunStep(std::unique_ptr<db::Connection>& connection);
+  std::chrono::milliseconds RunStep(std::unique_ptr<Connection>& connection);
 
   const std::string name_;
-  const db::Settings database_;
+  const Settings database_;
   const std::chrono::milliseconds interval_;
   const Callbacks callbacks_;
   std::mutex mutex_;
@@ -47,4 +47,4 @@ class UpkeepThread {
   std::thread thread_;
 };
 
-}  // namespace postern::messages
+}  // namespace postern::db
