@@ -15,8 +15,8 @@ class Descriptors(ProcessTest):
         super().setUp()
         self.server = self.stack.programs["server-1"]
         self.pid = self.server.process.pid
-        before = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
-        self.addCleanup(resource.prlimit, self.pid, resource.RLIMIT_NOFILE, before)
+        self.limits = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.prlimit, self.pid, resource.RLIMIT_NOFILE, self.limits)
         self.sockets: list[socket.socket] = []
         self.addCleanup(self.disconnect)
 
@@ -26,11 +26,12 @@ class Descriptors(ProcessTest):
 
     def exhaust(self) -> None:
         """Connects, without a word, until the server says that it cannot accept."""
-        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (128, 128))
+        log = self.server.process.log
+        seen = log.stat().st_size
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (128, self.limits[1]))
         for _ in range(200):
             self.sockets.append(socket.create_connection(("127.0.0.1", self.stack.ports["server"]), timeout=5))
-        wait_until(lambda: "rpc_accept_failed" in self.server.process.log.read_text(errors="replace"), 10,
-                   "the want of descriptors")
+        wait_until(lambda: b"rpc_accept_failed" in log.read_bytes()[seen:], 10, "the want of descriptors")
 
     def test_what_is_connected_goes_on_and_others_get_in_afterwards(self):
         with Load(self.stack) as load:
