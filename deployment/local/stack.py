@@ -41,7 +41,7 @@ class Stack:
     `workers`: how many.
     `overrides`: configuration keys by program kind or instance: {"worker": {"retry_interval_ms": 500}}.
     `redis_options`, `mariadb_options`: settings that replace those of deployment/config.
-    `redis_env`: environment of Redis, such as LD_PRELOAD.
+    `env`: environment by kind ("redis", "mariadb", "edge", "worker", "server"): {"redis": {"LD_PRELOAD": "…"}}.
     `ports`: fixed ports, by the names in PORTS; all others are free ones. Worker 1 uses worker_ops, worker n
     worker_ops + 9 + n.
     `guard`: everything is killed when this Python process ends, however that ends.
@@ -50,7 +50,7 @@ class Stack:
     def __init__(self, folder: Path, *, build: str | Path = "dev", clients: int | list[str] = 1,
                  workers: int = 1, domain: str = "localhost", trust_domain: str = "postern.local",
                  overrides: dict[str, dict] | None = None, redis_options: dict[str, str] | None = None,
-                 redis_env: dict[str, str] | None = None, mariadb_options: dict[str, str] | None = None,
+                 mariadb_options: dict[str, str] | None = None, env: dict[str, dict[str, str]] | None = None,
                  ports: dict[str, int] | None = None, guard: bool = True):
         self.folder = Path(folder).resolve()
         self.build = ROOT / "build" / build if isinstance(build, str) else Path(build).resolve()
@@ -63,8 +63,8 @@ class Stack:
         self.guard = guard
         self.ports = {name: (ports or {}).get(name) or free_port() for name in PORTS}
         self._fixed_ports = ports or {}
-        self._redis_options, self._redis_env = redis_options, redis_env
-        self._mariadb_options = mariadb_options
+        self._redis_options, self._mariadb_options = redis_options, mariadb_options
+        self._env = env or {}
         self.clients: dict[str, Leaf] = {}
         self.programs: dict[str, Program] = {}
         self.redis: RedisServer | None = None
@@ -102,11 +102,11 @@ class Stack:
         self.redis = RedisServer(
             self.folder / "redis", store("store", "redis"), self.authority.services_anchor, client,
             {user: self._secret(f"redis_{user}") for user in USERS}, self._fixed_ports.get("redis"),
-            self._redis_options, self._redis_env, self.guard)
+            self._redis_options, self._env.get("redis"), self.guard)
         self.mariadb = MariaDbServer(
             self.folder / "mariadb", store("store", "mariadb"), self.authority.services_anchor,
             {name: self._secret(f"database_{name}") for name in ("server", "migrator")},
-            self._fixed_ports.get("mariadb"), self._mariadb_options, self.guard)
+            self._fixed_ports.get("mariadb"), self._mariadb_options, self._env.get("mariadb"), self.guard)
 
     def start_stores(self) -> None:
         """Starts Redis and MariaDB."""
@@ -245,7 +245,7 @@ class Stack:
         ops_port = self.ports[f"{kind}_ops"]
         if kind == "worker" and (index := self.worker_names.index(name)) > 0:
             ops_port = ops_port + 10 + index if "worker_ops" in self._fixed_ports else free_port()
-        program = Program(kind, name, self.folder / name, self.bin, ops_port, self.guard)
+        program = Program(kind, name, self.folder / name, self.bin, ops_port, self.guard, self._env.get(kind))
         config = {"name": name, "trust_domain": self.trust_domain, "ops.address": "127.0.0.1",
                   "ops.port": ops_port} | self._mesh(kind, name)
         config |= {"redis.host": "127.0.0.1", "redis.port": self.ports["redis"], "redis.user": kind,

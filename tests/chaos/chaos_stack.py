@@ -1,10 +1,12 @@
-"""A stack whose programs are killed and started again, and whose Redis loses what was not fsynced."""
+"""A stack whose programs are killed, paused and cut off from each other, and whose Redis loses what was not fsynced."""
 
 import time
 from pathlib import Path
 
 import measured_stack as measured
-from measured_stack import Load, Stack, note
+from gate import Gate
+from measured_stack import Load, ProcessError, Stack, note
+from shim import Shim
 from unsynced import Unsynced
 
 # Short, so that healing takes seconds.
@@ -14,20 +16,45 @@ OVERRIDES = {
 }
 HEALING_SECONDS = 180
 
+# The hops that a gate can stand in: who connects, and the configuration that leads there.
+HOPS = {
+    "client-edge": ("client", ""),
+    "edge-redis": ("edge", "redis.port"),
+    "edge-server": ("edge", "server.target"),
+    "worker-redis": ("worker", "redis.port"),
+    "worker-server": ("worker", "server.target"),
+    "server-redis": ("server", "redis.port"),
+    "server-mariadb": ("server", "database.port"),
+}
+
 
 class ChaosStack:
-    """`folder`: everything is in there. `redis_options`, `fsync_delay_ms`: for settings that lose data."""
+    """`folder`: everything is in there; if it holds a `stack` that was used before, that is used again.
+    `redis_options`: for settings that lose data. `gates`: names of HOPS that get one. `shims`: kinds that run under
+    fault_shim.c; Redis always does. `seed`: of the gates' jitter."""
 
-    def __init__(self, folder: Path, build: Path, settings: dict[str, dict], redis_options: dict[str, str] | None = None,
-                 fsync_delay_ms: int = 0):
+    def __init__(self, folder: Path, build: Path, settings: dict[str, dict], *, redis_options: dict[str, str] | None = None,
+                 mariadb_options: dict[str, str] | None = None, clients: int = 20, workers: int = 1,
+                 gates: tuple[str, ...] = (), shims: tuple[str, ...] = (), seed: int = 0):
         self.build = build
-        overrides = {name: dict(OVERRIDES.get(name, {})) | settings.get(name, {}) for name in OVERRIDES | settings}
+        self.gates = {hop: Gate(lambda hop=hop: self.stack.ports[hop.partition("-")[2]], seed) for hop in gates}
+        overrides = {name: dict(OVERRIDES.get(name, {})) for name in ("edge", "worker", "server")}
+        for hop, gate in self.gates.items():
+            kind, key = HOPS[hop]
+            if kind != "client":
+                overrides[kind][key] = f"localhost:{gate.port}" if key == "server.target" else gate.port
         if redis_options:
-            overrides["edge"] = overrides.get("edge", {}) | {"allow_unsafe_queue": True}
-        self.unsynced = Unsynced(build / "bin" / "fsync_watch.so", folder / "stack" / "redis" / "data", folder / "watch",
-                                 fsync_delay_ms)
-        self.stack = Stack(folder / "stack", build=build, clients=20, overrides=overrides, redis_options=redis_options,
-                           redis_env=self.unsynced.env, mariadb_options=measured.MARIADB_OPTIONS)
+            overrides["edge"]["allow_unsafe_queue"] = True
+        for name, given in settings.items():
+            overrides[name] = overrides.get(name, {}) | given
+        place = folder / "stack"
+        self.unsynced = Unsynced(build / "bin" / "fsync_watch.so", place / "redis" / "data", folder / "watch")
+        self.shims = {kind: Shim(build / "bin" / "fault_shim.so", folder, kind, place / kind / "data")
+                      for kind in {"redis", *shims}}
+        env = {kind: dict(shim.env) for kind, shim in self.shims.items()}
+        env["redis"] |= self.unsynced.env | {"LD_PRELOAD": f"{self.unsynced.library}:{env['redis']['LD_PRELOAD']}"}
+        self.stack = Stack(place, build=build, clients=clients, workers=workers, overrides=overrides,
+                           redis_options=redis_options, mariadb_options=mariadb_options, env=env)
         self.bytes_cut = 0
         self._last_cut = 0
 
@@ -38,23 +65,26 @@ class ChaosStack:
 
     def __exit__(self, *_) -> None:
         self.stack.kill()
+        for gate in self.gates.values():
+            gate.close()
 
     def load(self, ledger: Path, **options) -> Load:
         """Load that goes on until it is interrupted."""
-        return Load(self.build, measured.load_arguments(self.stack, ledger=ledger, seconds=100_000, warmup_seconds=0,
-                                                        **options))
+        gate = self.gates.get("client-edge")
+        return Load(self.build, measured.load_arguments(self.stack, port=gate and gate.port, ledger=ledger,
+                                                        seconds=100_000, warmup_seconds=0, **options))
 
     def kill(self, kind: str) -> None:
         """SIGKILL of all programs of a kind; a Redis also loses what was not fsynced."""
-        if kind == "mariadb":
-            self.stack.mariadb.kill()
-        elif kind == "redis":
-            self.stack.redis.kill()
-            self._last_cut = self.unsynced.cut()
-            self.bytes_cut += self._last_cut
-        else:
-            for program in self._programs(kind):
-                program.kill()
+        for process in self.processes(kind):
+            process.kill()
+        if kind == "redis":
+            self.after_redis_died()
+
+    def after_redis_died(self) -> None:
+        """Takes away what the dead Redis had not fsynced."""
+        self._last_cut = self.unsynced.cut()
+        self.bytes_cut += self._last_cut
 
     def last_cut(self, kind: str) -> str:
         """What the last kill of Redis cut off, for people."""
@@ -69,6 +99,15 @@ class ChaosStack:
             if not program.process.running():
                 program.start(wait=False)
 
+    def clear(self) -> None:
+        """Ends every fault: gates pass, disks and clocks are in order, nothing is paused."""
+        for gate in self.gates.values():
+            gate.clear()
+        for shim in self.shims.values():
+            shim.clear()
+        for process in self.stack.processes():
+            process.resume()
+
     def heal(self) -> float:
         """Waits until everything runs and everything accepted is delivered; gives how long that took, in seconds."""
         begin = time.monotonic()
@@ -77,9 +116,15 @@ class ChaosStack:
         measured.wait_drained(self.stack, HEALING_SECONDS)
         return time.monotonic() - begin
 
+    def processes(self, kind: str) -> list:
+        """The processes of a kind: one of a store, each instance of a program."""
+        if kind in ("redis", "mariadb"):
+            return [getattr(self.stack, kind).process]
+        found = [program.process for program in self.stack.programs.values() if program.kind == kind]
+        if not found:
+            raise ProcessError(f"no program of kind {kind}")
+        return found
+
     def _ready(self, program) -> bool:
         self.restart_all()
         return program.ready()
-
-    def _programs(self, kind: str) -> list:
-        return [program for program in self.stack.programs.values() if program.kind == kind]

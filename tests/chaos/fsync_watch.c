@@ -1,8 +1,7 @@
 /* Preload for redis-server: remembers how long each file was when it was last fsynced, so that a test can cut files back to that
  * length after a kill, as a power cut would have done.
  *
- *   FSYNC_WATCH_FOLDER    where the lengths go: a file named by the inode, holding the length as 20 decimal digits
- *   FSYNC_WATCH_DELAY_MS  wait so long before each fsync: a slow disk
+ *   FSYNC_WATCH_FOLDER  where the lengths go: a file named by the inode, holding the length as 20 decimal digits
  *
  * A length is written once the fsync has succeeded, as it was before the fsync began, with one pwrite: a kill leaves the old length or the
  * new. No locks and no allocation, since Redis forks while a thread of its own may be in here.
@@ -15,13 +14,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef int (*sync_function)(int);
 
 static char folder[3072];
-static long delay_ms;
 static sync_function real_fdatasync;
 static sync_function real_fsync;
 
@@ -29,8 +26,6 @@ __attribute__((constructor)) static void start(void) {
   /* Copied: Redis writes its process title over its environment. */
   const char *given = getenv("FSYNC_WATCH_FOLDER");
   if (given && strlen(given) < sizeof(folder)) strcpy(folder, given);
-  const char *delay = getenv("FSYNC_WATCH_DELAY_MS");
-  delay_ms = delay ? strtol(delay, NULL, 10) : 0;
   *(void **)&real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
   *(void **)&real_fsync = dlsym(RTLD_NEXT, "fsync");
 }
@@ -53,10 +48,6 @@ static int side_file(const struct stat *file) {
 static int watched(int fd, sync_function sync_call) {
   struct stat before;
   int known = folder[0] && fstat(fd, &before) == 0 && S_ISREG(before.st_mode);
-  if (delay_ms > 0) {
-    struct timespec pause = {delay_ms / 1000, (delay_ms % 1000) * 1000000};
-    nanosleep(&pause, NULL);
-  }
   int result = sync_call(fd);
   if (result != 0 || !known) return result;
   int side = side_file(&before);

@@ -33,7 +33,8 @@ def _lose(build: Path, folder: Path, settings: dict[str, dict], policy: str) -> 
     has are gone. What the server has registered, or an edge still holds, would heal."""
     note(f"== appendfsync {policy}: acknowledged messages must be lost")
     # A slow disk, so that there is always something that is not on it.
-    with ChaosStack(folder, build, settings, {"appendfsync": policy}, fsync_delay_ms=500) as chaos:
+    with ChaosStack(folder, build, settings, redis_options={"appendfsync": policy}) as chaos:
+        chaos.shims["redis"].fsync_delay(500)
         load = chaos.load(folder / "ledger", rate=RATE, connections=CONNECTIONS)
         try:
             load.wait_acknowledged(2 * RATE, 60)

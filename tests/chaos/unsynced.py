@@ -7,13 +7,14 @@ from pathlib import Path
 class Unsynced:
     """`data`: Redis's folder; `watch`: where the preload writes how much of each file is on disk, by inode."""
 
-    def __init__(self, library: Path, data: Path, watch: Path, delay_ms: int = 0):
+    def __init__(self, library: Path, data: Path, watch: Path):
+        self.library = Path(library)
         self._data = Path(data)
         self._watch = Path(watch)
         self._watch.mkdir(mode=0o700, parents=True)
         self.env = {"LD_PRELOAD": str(library), "FSYNC_WATCH_FOLDER": str(self._watch)}
-        if delay_ms:
-            self.env["FSYNC_WATCH_DELAY_MS"] = str(delay_ms)
+        if self._data.exists():
+            self._remember_as_synced()
 
     def cut(self) -> int:
         """Cuts every file back to its length at its last fsync; gives how many bytes went. Only while Redis does not run."""

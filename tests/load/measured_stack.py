@@ -24,7 +24,7 @@ __all__ = ["FAULTS", "Load", "MARIADB_OPTIONS", "Meter", "Process", "ProcessErro
            "free_port", "fsync_micros", "ledger_closed", "load_arguments", "note", "overrides", "port_is_free",
            "private_folder", "program_pids", "release_build", "show", "verify", "wait_drained", "wait_until"]
 
-TARGETS = ["postern-edge", "postern-worker", "postern-server", "posternctl", "postern-load", "fsync_watch"]
+TARGETS = ["postern-edge", "postern-worker", "postern-server", "posternctl", "postern-load", "fsync_watch", "fault_shim"]
 
 # Sizes of a machine with memory to give; the stack makes them small for tests.
 MARIADB_OPTIONS = {"innodb_buffer_pool_size": "4G", "innodb_log_file_size": "2G"}
@@ -203,9 +203,9 @@ class Load:
             self._child.wait()
 
 
-def load_arguments(stack: Stack, **options) -> list[str]:
-    """Arguments of `postern-load run` against the stack's edge."""
-    arguments = ["--host", "localhost", "--port", str(stack.ports["edge"]), "--trust", str(stack.root_ca),
+def load_arguments(stack: Stack, port: int | None = None, **options) -> list[str]:
+    """Arguments of `postern-load run` against the stack's edge, or what leads there at another port."""
+    arguments = ["--host", "localhost", "--port", str(port or stack.ports["edge"]), "--trust", str(stack.root_ca),
                  "--clients", str(next(iter(stack.clients.values())).certificate.parent)]
     for name, value in options.items():
         if value is not None:

@@ -1,0 +1,100 @@
+"""Programs that are killed, paused, or restarted."""
+
+from scenario import RATE, Scenario, Trial
+
+KINDS = ("edge", "redis", "worker", "server", "mariadb")
+
+
+def _killed(kind: str, times: int = 2):
+    def act(trial: Trial) -> None:
+        for _ in range(times):
+            trial.some_time(0.2, 1.5)
+            trial.kill(kind)
+            trial.some_time(0, 1.5)
+            trial.chaos.restart_all()
+            trial.more(RATE // 2)
+    return act
+
+
+def _paused(kind: str, low: float, high: float):
+    def act(trial: Trial) -> None:
+        trial.pause(kind, trial.chance.uniform(low, high))
+        trial.more()
+    return act
+
+
+def all_killed(trial: Trial) -> None:
+    """A power cut: everything at once, what was not fsynced is gone."""
+    for kind in trial.chance.sample(KINDS, len(KINDS)):
+        trial.kill(kind)
+    trial.chaos.restart_all()
+
+
+def redis_killed_while_rewriting(trial: Trial) -> None:
+    for _ in range(2):
+        trial.stack.redis.command("bgrewriteaof")
+        trial.some_time(0, 0.3)
+        trial.kill("redis")
+        trial.chaos.restart_all()
+        trial.more(RATE // 2)
+
+
+def redis_restarted(trial: Trial) -> None:
+    """With the production ACL. What a worker holds and what waits is the same after it."""
+    trial.chaos.processes("worker")[0].pause()
+    trial.some_time(0.5, 1.0)
+    before = _queue(trial)
+    trial.expect(before["entries"] > 0, "nothing waits")
+    trial.stack.redis.stop()
+    trial.stack.redis.start()
+    after = _queue(trial)
+    trial.expect(after["pending"] == before["pending"] and after["entries"] >= before["entries"],
+                 f"the queue was {before} before the restart of Redis and is {after}")
+    trial.chaos.processes("worker")[0].resume()
+
+
+def _queue(trial: Trial) -> dict[str, int]:
+    """Entries, and those that a worker holds."""
+    totals = {}
+    for name, call in (("entries", "redis.call('xlen', key)"), ("pending", "redis.call('xpending', key, 'workers')[1]")):
+        script = f"local n = 0 for s = 0, 15 do local key = 'postern:{{' .. s .. '}}:messages' n = n + {call} end return n"
+        totals[name] = int(trial.stack.redis.command("eval", script, "0"))
+    return totals
+
+
+def worker_killed_before_acknowledging(trial: Trial) -> None:
+    """Deliveries are committed, their entries still in the queue: the acknowledgements do not get through."""
+    trial.gate("worker-redis").stall("up")
+    trial.some_time(0.3, 0.6)
+    trial.kill("worker")
+    trial.gate("worker-redis").clear()
+    trial.chaos.restart_all()
+
+
+def worker_paused(trial: Trial) -> None:
+    """Longer than the retry interval: the other claims what it holds; what it does late changes nothing."""
+    process = trial.program("worker-1").process
+    for _ in range(2):
+        process.pause()
+        trial.some_time(2.0, 3.5)
+        process.resume()
+        trial.some_time(0.5, 1.0)
+
+
+SCENARIOS = [
+    Scenario("edge-killed", "edge: SIGKILL, twice", _killed("edge")),
+    Scenario("edge-paused", "edge: SIGSTOP for 4 to 6 s", _paused("edge", 4, 6)),
+    Scenario("redis-killed", "Redis: SIGKILL, twice; what was not fsynced is lost", _killed("redis")),
+    Scenario("redis-killed-rewriting", "Redis: SIGKILL while it rewrites its AOF, twice", redis_killed_while_rewriting),
+    Scenario("redis-restarted", "Redis: restart with the production ACL keeps entries and what is pending", redis_restarted),
+    Scenario("redis-paused", "Redis: SIGSTOP for 6 to 8 s", _paused("redis", 6, 8)),
+    Scenario("worker-killed", "worker: SIGKILL, twice", _killed("worker")),
+    Scenario("worker-killed-unacknowledged", "worker: SIGKILL between commit and acknowledgement",
+             worker_killed_before_acknowledging, gates=("worker-redis",)),
+    Scenario("worker-paused", "one of two workers: SIGSTOP for longer than the retry interval, twice", worker_paused, workers=2),
+    Scenario("server-killed", "server: SIGKILL, twice", _killed("server")),
+    Scenario("server-paused", "server: SIGSTOP for 12 to 14 s, longer than every deadline", _paused("server", 12, 14)),
+    Scenario("mariadb-killed", "MariaDB: SIGKILL, twice", _killed("mariadb")),
+    Scenario("mariadb-paused", "MariaDB: SIGSTOP for 6 to 8 s", _paused("mariadb", 6, 8)),
+    Scenario("all-killed", "everything at once: SIGKILL; Redis loses what was not fsynced", all_killed),
+]
