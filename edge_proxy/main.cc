@@ -33,6 +33,9 @@ int main(int argc, char** argv) {
   if (parsed.command_line.print_config) std::cout << schema.Print();
   if (parsed.command_line.print_config || parsed.command_line.check_config) return 0;
 
+  const absl::Status undumpable = postern::app::DisableCoreDumps();
+  if (!undumpable.ok()) return Fail(undumpable);
+
   postern::log::Settings log;
   log.program = "edge";
   log.level = settings.log_level;

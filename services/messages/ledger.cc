@@ -74,10 +74,11 @@ void Ledger::Start() {
   auto step = [this, failed](db::Connection& connection) {
     const auto start = std::chrono::steady_clock::now();
     const absl::StatusOr<LedgerFigures> figures = SampleOnce(connection);
-    if (!figures.ok()) failed(figures.status());
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - start);
-    return std::max(settings_.interval, took * kLedgerPausePerWork);
+    if (figures.ok()) return pace_.AfterSample(took);
+    failed(figures.status());
+    return pace_.AfterFailure(took);
   };
   auto release = [this](db::Connection& connection) { lease_.Release(connection).IgnoreError(); };
   thread_ = std::make_unique<db::UpkeepThread>("ledger", settings_.database, settings_.interval,

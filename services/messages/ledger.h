@@ -14,6 +14,7 @@
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/redis/queue_layout.h"
+#include "services/messages/ledger_pace.h"
 #include "services/messages/limits.h"
 #include "services/messages/queue_client.h"
 #include "services/messages/row_lease.h"
@@ -97,6 +98,7 @@ class Ledger {
   void Publish(const LedgerFigures& figures);
 
   const Settings settings_;
+  LedgerPace pace_{settings_.interval};  // Of the thread.
   QueueClient& queue_;
   const RowLease lease_;
   prometheus::Gauge& accepted_;

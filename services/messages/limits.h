@@ -40,7 +40,8 @@ inline constexpr int kReconcilePagesPerRun = 20;
 
 // How long a server may be silent before another takes its upkeep over.
 inline constexpr std::chrono::seconds kLeaseDuration{15};
-// The ledger is sampled once a second, or so seldom that this share of the time goes into it.
+// The ledger is sampled once a second, or so seldom that this share of the time goes into it
+// (LedgerPace).
 inline constexpr std::chrono::seconds kLedgerInterval{1};
 inline constexpr int kLedgerPausePerWork = 20;
 // How long the register must know more than the queue counted before that is put down to a lost

@@ -20,6 +20,7 @@ int Fail(const absl::Status& status) {
 }
 
 int Run(const postern::server::Settings& settings) {
+  if (absl::Status s = postern::app::DisableCoreDumps(); !s.ok()) return Fail(s);
   postern::log::Settings log_settings;
   log_settings.program = "server";
   log_settings.level = settings.log_level;

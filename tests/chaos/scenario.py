@@ -15,6 +15,9 @@ RATE = 500
 CONNECTIONS = 16
 CLIENTS = 8
 
+# From the end of the load until all is delivered: two retry intervals, what the longest fault held up, and room for a busy machine.
+HEALING_SECONDS = 30
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -134,9 +137,11 @@ def make_template(folder: Path, build: Path) -> None:
 
 def faults_of(figures: dict) -> list[str]:
     """What is wrong with a scenario's figures, for people."""
-    wrong = [f"{name} {figures[name]}" for name in (*measured.FAULTS, "dead", "pending") if figures[name]]
+    wrong = [f"{name} {figures[name]}" for name in (*measured.FAULTS, "dead", "pending", "in_both_tables") if figures[name]]
     if not figures["ledger_closed"]:
         wrong.append("the ledger is not closed")
+    if figures["healed_in_s"] > HEALING_SECONDS:
+        wrong.append(f"it took {figures['healed_in_s']} s until everything was delivered")
     if not figures["acknowledged"]:
         wrong.append("nothing was acknowledged")
     return wrong

@@ -1,5 +1,9 @@
 #include "services/common/app/process.h"
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -12,6 +16,15 @@ namespace postern::app {
 void PrepareProcess() {
   BlockSignals();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}
+
+absl::Status DisableCoreDumps() {
+  // A core pattern that names a program ignores the limit, and only the flag stops it.
+  const rlimit none{0, 0};
+  if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot switch core dumps off");
+  }
+  return absl::OkStatus();
 }
 
 void EndProcess(int exit_code) {

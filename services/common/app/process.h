@@ -1,11 +1,18 @@
 #pragma once
 
+#include "absl/status/status.h"
+
 namespace postern::app {
 
 // What every daemon does first in main, before threads: BlockSignals, and Abseil's search for lock
 // cycles switched off. Debian builds Abseil with it, and gRPC's locks would pay for it at every
 // acquisition.
 void PrepareProcess();
+
+// For programs that hold plaintext or keys in memory, before any of it is there: no core dump is
+// ever written, and no other process of the same user may read this one's memory. OK, or why the
+// system refused it.
+absl::Status DisableCoreDumps();
 
 // The last thing in main, once everything is stopped: flushes the standard streams and ends the
 // process without running destructors of libraries. gRPC's own threads may still close connections
