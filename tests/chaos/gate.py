@@ -86,6 +86,7 @@ class Gate:
     def close(self) -> None:
         """Ends it for good."""
         self._call(self._cut())
+        self._call(self._end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -118,6 +119,12 @@ class Gate:
             self._server = None
         await self._reset()
 
+    async def _end_tasks(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     async def _reset(self) -> int:
         pairs = list(self._pairs)
         for pair in pairs:
@@ -133,10 +140,9 @@ class Gate:
             return
         pair = _Pair(self._rules, self._chance, self.bytes, (reader, writer), (far_reader, far_writer))
         self._pairs.add(pair)
-        try:
+        with contextlib.suppress(asyncio.CancelledError):  # The gate closes.
             await pair.run()
-        finally:
-            self._pairs.discard(pair)
+        self._pairs.discard(pair)
 
 
 class _Pair:
@@ -210,12 +216,12 @@ class _Pair:
         step = self._rules.slice_bytes or len(data)
         for begin in range(0, len(data), step):
             piece = data[begin:begin + step]
+            if self._rules.bytes_per_s:
+                await asyncio.sleep(len(piece) / self._rules.bytes_per_s)
             writer.write(piece)
             await writer.drain()
             self._passed[name] += len(piece)
-            if self._rules.bytes_per_s:
-                await asyncio.sleep(len(piece) / self._rules.bytes_per_s)
-            elif self._rules.slice_bytes:
+            if self._rules.slice_bytes:
                 await asyncio.sleep(0)  # Each piece in a segment of its own.
 
 
