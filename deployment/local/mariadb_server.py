@@ -18,10 +18,10 @@ SMALL = {"innodb_buffer_pool_size": "64M", "innodb_log_file_size": "64M"}
 
 class MariaDbServer:
     """One MariaDB under `folder`. `passwords`: of the accounts `server` and `migrator`. `options`: settings that
-    replace those of the configuration file; `env`: such as LD_PRELOAD. Both count from the next start."""
+    replace those of the configuration file; they count from the next start."""
 
     def __init__(self, folder: Path, leaf, trust: Path, passwords: dict[str, str], port: int | None = None,
-                 options: dict[str, str] | None = None, env: dict[str, str] | None = None, guard: bool = True):
+                 options: dict[str, str] | None = None, guard: bool = True):
         self.folder = Path(folder).resolve()
         self.port = port or free_port()
         self.options = SMALL | (options or {})
@@ -36,7 +36,7 @@ class MariaDbServer:
         if len(str(self.socket)) > 100:  # A socket's path has at most 107 bytes.
             digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
             self.socket = Path(tempfile.gettempdir()) / f"postern-{digest}.sock"
-        self.process = Process("mariadb", [], self.folder / "mariadb.log", env, guard=guard)
+        self.process = Process("mariadb", [], self.folder / "mariadb.log", guard=guard)
 
     def start(self) -> None:
         """Makes its data folder if there is none, starts it, and returns when it answers. The first start makes the

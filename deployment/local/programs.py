@@ -13,7 +13,7 @@ class Program:
     """One running `postern-…`. `kind`: edge, worker or server; `name`: of this instance, such as worker-1."""
 
     def __init__(self, kind: str, name: str, folder: Path, bin_folder: Path, ops_port: int,
-                 guard: bool = True, env: dict[str, str] | None = None):
+                 guard: bool = True):
         self.kind = kind
         self.name = name
         self.folder = Path(folder)
@@ -21,7 +21,7 @@ class Program:
         self.config: dict = {}
         binary = Path(bin_folder) / f"postern-{kind}"
         command = [str(binary), "--config", str(self.folder / f"{kind}.yaml")]
-        self.process = Process(name, command, self.folder / f"{name}.log", env, guard=guard)
+        self.process = Process(name, command, self.folder / f"{name}.log", guard=guard)
 
     def start(self, wait: bool = True, seconds: float = 30) -> None:
         """Writes its configuration and starts it; waits until it is ready, unless told otherwise."""

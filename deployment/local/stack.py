@@ -106,7 +106,8 @@ class Stack:
         self.mariadb = MariaDbServer(
             self.folder / "mariadb", store("store", "mariadb"), self.authority.services_anchor,
             {name: self._secret(f"database_{name}") for name in ("server", "migrator")},
-            self._fixed_ports.get("mariadb"), self._mariadb_options, self._env.get("mariadb"), self.guard)
+            self._fixed_ports.get("mariadb"), self._mariadb_options, self.guard)
+        self.mariadb.process.env = self._env.get("mariadb", {})
 
     def start_stores(self) -> None:
         """Starts Redis and MariaDB."""
@@ -245,7 +246,8 @@ class Stack:
         ops_port = self.ports[f"{kind}_ops"]
         if kind == "worker" and (index := self.worker_names.index(name)) > 0:
             ops_port = ops_port + 10 + index if "worker_ops" in self._fixed_ports else free_port()
-        program = Program(kind, name, self.folder / name, self.bin, ops_port, self.guard, self._env.get(kind))
+        program = Program(kind, name, self.folder / name, self.bin, ops_port, self.guard)
+        program.process.env = self._env.get(kind, {})
         config = {"name": name, "trust_domain": self.trust_domain, "ops.address": "127.0.0.1",
                   "ops.port": ops_port} | self._mesh(kind, name)
         config |= {"redis.host": "127.0.0.1", "redis.port": self.ports["redis"], "redis.user": kind,
