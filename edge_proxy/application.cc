@@ -112,6 +112,7 @@ void Application::MakeLanes() {
     Enqueuer::Settings queue;
     queue.redis = redis_;
     queue.flush_interval = std::chrono::microseconds(settings_.redis_flush_interval_us);
+    queue.registration_age = [registrar = registrar_.get()] { return registrar->OldestAge(); };
     lane->enqueuer = std::make_unique<Enqueuer>(
         lane->io, std::move(queue), safety_,
         [registrar = registrar_.get()](std::span<const DurableMessage> messages,

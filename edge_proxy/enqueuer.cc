@@ -10,6 +10,7 @@
 #include <random>
 #include <utility>
 
+#include "edge_proxy/flush_pace.h"
 #include "edge_proxy/limits.h"
 #include "services/common/base/strings.h"
 #include "services/common/base/time.h"
@@ -131,7 +132,8 @@ asio::awaitable<absl::Status> Enqueuer::Pump(redis::Connection& connection) {
     if (waiting_.empty() && !co_await AwaitWork()) {
       status = co_await Ping(connection);
     } else if (!stopping_) {
-      const Clock::time_point due = last_flush_ + settings_.flush_interval;
+      const Clock::time_point due =
+          last_flush_ + FlushInterval(settings_.flush_interval, settings_.registration_age());
       if (Clock::now() < due) co_await Sleep(due);
       if (!waiting_.empty()) status = co_await Flush(connection);
     }

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace postern::edge {
 
 // Puts one lane's messages into the queue, over one Redis connection of its own (group commit):
 // messages that come together share a pipeline and its fsync. The first of a quiet moment goes at
-// once; after it, pipelines start at least `flush_interval` apart. The connection is opened again
+// once; after it, pipelines start at least `flush_interval` apart, more while deliveries lag. The connection is opened again
 // by itself, tried while idle, and given up when an exchange takes longer than kExchangeTimeout.
 // All calls on the lane's thread unless stated.
 class Enqueuer {
@@ -29,6 +30,9 @@ class Enqueuer {
   struct Settings {
     redis::Settings redis;
     std::chrono::microseconds flush_interval{2000};
+    // How old the oldest registration under way is, 0 for none: see flush_pace.h. On the lane's
+    // thread.
+    std::function<std::chrono::milliseconds()> registration_age;
   };
 
   // `io` is the lane's; `safety` and `metrics` must outlive this.

@@ -36,6 +36,11 @@ inline constexpr std::size_t kWaitingMessagesMax = 8'192;
 inline constexpr std::size_t kWaitingBytesMax = 16 * 1024 * 1024;
 // One pipeline. More waits for the next, so that one exchange stays well under its timeout.
 inline constexpr std::size_t kPipelineMessagesMax = 1'024;
+// Pipelines are spaced wider, up to this, while deliveries lag: see flush_pace.h.
+inline constexpr std::chrono::microseconds kFlushIntervalMax{20'000};
+// Registrations take this long when deliveries keep up; so much more means that they do not.
+inline constexpr std::chrono::milliseconds kRegistrationAgeUsual{200};
+inline constexpr std::chrono::milliseconds kRegistrationAgeSpan{800};
 inline constexpr std::chrono::milliseconds kSafetyCheckInterval{1'000};
 inline constexpr std::int64_t kQueueRetryAfterSeconds = 1;
 

@@ -28,6 +28,7 @@ grpc::ByteBuffer Wrap(const std::shared_ptr<RegistrationBatch>& batch) {
 
 struct Registrar::Call {
   std::shared_ptr<RegistrationBatch> batch;
+  Clock::time_point sent_at;
   grpc::ClientContext context;
   grpc::ByteBuffer request;
   google::protobuf::Arena arena;  // Hundreds of outcomes in a few allocations.
@@ -133,6 +134,14 @@ bool Registrar::failing() const {
   return pause_.count() != 0;
 }
 
+std::chrono::milliseconds Registrar::OldestAge() const {
+  const std::lock_guard lock(mutex_);
+  if (calls_.empty() || pause_.count() != 0) return std::chrono::milliseconds(0);
+  Clock::time_point oldest = Clock::time_point::max();
+  for (const auto& [key, call] : calls_) oldest = std::min(oldest, call->sent_at);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - oldest);
+}
+
 std::optional<Registrar::Clock::time_point> Registrar::NextSend() const {
   // One call at a time tries whether a server that failed is back.
   const std::size_t in_flight_max = pause_.count() == 0 ? kRegistrationsInFlightMax : 1;
@@ -159,6 +168,7 @@ void Registrar::Run() {
       auto owned = std::make_unique<Call>();
       Call& call = *owned;
       call.batch = std::move(batch);
+      call.sent_at = last_send_;
       calls_.emplace(&call, std::move(owned));
       lock.unlock();
       Send(call);

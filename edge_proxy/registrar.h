@@ -43,6 +43,8 @@ class Registrar {
   std::optional<v1::Envelope> Find(const Uuid& id) const;
   // Whether the last call failed, so that nothing is being registered now.
   bool failing() const;
+  // How long the oldest call has been under way; 0 when there is none, or while calls fail.
+  std::chrono::milliseconds OldestAge() const;
 
  private:
   using Clock = std::chrono::steady_clock;

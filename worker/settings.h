@@ -28,7 +28,7 @@ struct Settings {
   std::chrono::milliseconds retry_interval{30'000};
   std::int64_t in_flight_max = 2048;
   std::int64_t batch_max = 256;
-  std::chrono::milliseconds read_interval{5};
+  std::chrono::milliseconds read_interval{15};
   std::chrono::milliseconds drain_timeout{30'000};
 };
 

@@ -70,15 +70,17 @@ class Process:
     `.pid`, says which process it is while it runs, for `attached`.
 
     `guard`: it is killed when this Python process ends, however that ends.
+    `yielding`: it shares this machine with programs that somebody waits for, and lets them run first (SCHED_BATCH).
     """
 
     def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None,
-                 guard: bool = True):
+                 guard: bool = True, yielding: bool = False):
         self.name = name
         self.command = [str(word) for word in command]
         self.log = Path(log)
         self.env = env or {}
         self.guard = guard
+        self.yielding = yielding
         self.pid: int | None = None
         self.started: int | None = None
         self.exit_code: int | None = None
@@ -89,6 +91,8 @@ class Process:
         if self.running():
             raise ProcessError(f"{self.name} runs already (pid {self.pid})")
         command = self.command
+        if self.yielding:
+            command = ["chrt", "--batch", "0", *command]
         if self.guard:
             command = ["setpriv", "--pdeathsig", "KILL", *command]
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -28,8 +28,8 @@ class MessageWriter {
   struct Settings {
     db::Settings database;
     std::string server_name;  // Of this server's row in the ledger: 1 to 64 characters, its own.
-    std::chrono::milliseconds commit_interval{5};
-    std::chrono::milliseconds registration_hold{100};
+    std::chrono::milliseconds commit_interval{20};
+    std::chrono::milliseconds registration_hold{1000};
     std::size_t messages_max = kWriterMessagesMax;
   };
 

@@ -20,7 +20,7 @@ struct DatabaseSettings {
   std::string certificate_file;
   std::string key_file;
   std::int64_t connections = 4;
-  std::chrono::milliseconds commit_interval{10};
+  std::chrono::milliseconds commit_interval{20};
 };
 
 // Where the queue lives.
@@ -48,7 +48,7 @@ struct Settings {
   std::string master_key_file;
   std::string index_key_file;
   std::string migrations_folder;
-  std::chrono::milliseconds registration_hold{100};
+  std::chrono::milliseconds registration_hold{1000};
   std::chrono::milliseconds reconcile_interval{5'000};
   std::chrono::milliseconds reconcile_grace{10'000};
   std::chrono::milliseconds drain_timeout{10'000};

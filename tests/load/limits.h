@@ -21,7 +21,7 @@ inline constexpr auto kDrainTimeout = 10s;
 // How often the open loop looks for requests that are due.
 inline constexpr auto kPaceTick = 1ms;
 // How often the ledger is written and fsynced.
-inline constexpr auto kLedgerSyncInterval = 50ms;
+inline constexpr auto kLedgerSyncInterval = 200ms;
 // An answer longer than this breaks its connection.
 inline constexpr std::size_t kAnswerBytesMax = 16 * 1024;
 
