@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/common/log/log.h"
 #include "services/common/redis/command.h"
 #include "worker/limits.h"
 
@@ -12,6 +13,30 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::string_view kBegin = "0-0";
+
+// Takes over entries that look as if taken in the future. KEYS[1] stream; ARGV: group, this
+// consumer, least milliseconds ahead, most entries to look at.
+constexpr std::string_view kTakeFutureEntries = R"(
+local function field(list, name)
+  for i = 1, #list, 2 do if list[i] == name then return list[i + 1] end end
+end
+if redis.call('XPENDING', KEYS[1], ARGV[1])[1] == 0 then return 0 end
+local now = redis.call('TIME')
+local limit = now[1] * 1000 + now[2] / 1000 + ARGV[3]
+local stream = redis.call('XINFO', 'STREAM', KEYS[1], 'FULL', 'COUNT', ARGV[4])
+local taken = 0
+for _, group in ipairs(field(stream, 'groups')) do
+  if field(group, 'name') == ARGV[1] then
+    for _, entry in ipairs(field(group, 'pending')) do
+      if entry[3] > limit then
+        redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, entry[1], 'JUSTID')
+        taken = taken + 1
+      end
+    end
+  end
+end
+return taken
+)";
 
 }  // namespace
 
@@ -27,8 +52,13 @@ Claimer::Claimer(const asio::any_io_executor& executor, Options options,
 
 asio::awaitable<void> Claimer::Run() {
   const auto period = std::clamp(options_.retry_interval / 10, kClaimPeriodMin, kClaimPeriodMax);
+  auto next_future = std::chrono::steady_clock::now();
   while (!stopped_) {
     if (!deliverer_.server_away()) co_await Pass();
+    if (!stopped_ && std::chrono::steady_clock::now() >= next_future) {
+      co_await TakeFutureEntries();
+      next_future = std::chrono::steady_clock::now() + kFutureEntriesPeriod;
+    }
     if (!stopped_) co_await wakeup_.WaitUntil(std::chrono::steady_clock::now() + period);
   }
   ended_ = true;
@@ -42,6 +72,27 @@ asio::awaitable<void> Claimer::Pass() {
     const bool more = co_await Round(cursors);
     if (!more) co_return;
   }
+}
+
+// Redis measures how long an entry has been pending by its calendar clock. After that clock was put
+// back, entries taken before look as if taken in the future, and XAUTOCLAIM would pass them over
+// until the clock is there again. Claimed by hand, they are as if taken now.
+asio::awaitable<void> Claimer::TakeFutureEntries() {
+  const std::string ahead = std::to_string(kFutureEntryMin.count());
+  const std::string count = std::to_string(kFutureEntriesLooked);
+  std::string wire;
+  for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
+    redis::AppendCommand(wire, "EVAL", kTakeFutureEntries, "1", redis::StreamKey(shard),
+                         redis::kConsumerGroup, options_.consumer, ahead, count);
+  }
+  auto replies = co_await link_.Exchange(std::move(wire), redis::kShards, kRedisTimeout);
+  if (!replies.ok()) co_return;
+  std::int64_t taken = 0;
+  for (const redis::Reply& reply : *replies) {
+    if (reply.IsInteger()) taken += reply.integer();
+    if (reply.IsError() && !absl::IsNotFound(reply.ToStatus())) link_.Report(reply.ToStatus());
+  }
+  if (taken > 0) log::Warn("redis_clock_was_put_back", "entries_taken_over", taken);
 }
 
 std::size_t Claimer::AppendCommands(const Cursors& cursors, std::string& wire) const {

@@ -40,6 +40,7 @@ class Claimer {
   using Cursors = std::array<std::string, redis::kShards>;
 
   boost::asio::awaitable<void> Pass();
+  boost::asio::awaitable<void> TakeFutureEntries();
   // One look at each shard that has not ended. False when the pass cannot go on.
   boost::asio::awaitable<bool> Round(Cursors& cursors);
   std::size_t AppendCommands(const Cursors& cursors, std::string& wire) const;

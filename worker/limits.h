@@ -45,6 +45,12 @@ inline constexpr std::chrono::milliseconds kClaimPeriodMin{20};
 inline constexpr std::chrono::milliseconds kClaimPeriodMax{1000};
 // Claims that follow each other without a pause while there is more to look at.
 inline constexpr int kMaxClaimRounds = 64;
+// How often, and how many entries of a shard, are looked at for such as Redis took in the future:
+// by at least so much, which is more than a clock that is being adjusted jumps.
+inline constexpr std::chrono::milliseconds kFutureEntriesPeriod{10'000};
+inline constexpr std::chrono::milliseconds kFutureEntryMin{1000};
+inline constexpr int kFutureEntriesLooked = 256;
+
 // This part of what may be in flight is kept for claimed entries, so that neither they nor new ones
 // starve.
 inline constexpr std::size_t kClaimedShare = 4;

@@ -4,43 +4,13 @@
 #include <optional>
 #include <utility>
 
-#include "services/common/base/encoding.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
 #include "services/messages/call_guard.h"
 #include "services/messages/envelope_check.h"
+#include "services/messages/list_query.h"
 
 namespace postern::messages {
-namespace {
-
-absl::StatusOr<MessageQuery> QueryOf(const v1::ListMessagesRequest& request) {
-  if (request.page_size() < 0) return absl::InvalidArgumentError("page_size is negative");
-  if (request.accepted_from_us() < 0 || request.accepted_until_us() < 0) {
-    return absl::InvalidArgumentError("a time bound is negative");
-  }
-  MessageQuery query;
-  query.limit = request.page_size() == 0 ? kPageDefault : std::min(request.page_size(), kPageMax);
-  query.client_id = request.client_id();
-  query.client_ref = request.client_ref();
-  query.accepted_from_us = request.accepted_from_us();
-  query.accepted_until_us = request.accepted_until_us();
-  for (const int state : request.states()) {
-    if (state == v1::MESSAGE_STATE_UNSPECIFIED || !v1::MessageState_IsValid(state)) {
-      return absl::InvalidArgumentError("states holds an unknown state");
-    }
-    query.states.push_back(static_cast<v1::MessageState>(state));
-  }
-  if (!request.page_token().empty()) {
-    const absl::StatusOr<std::string> bytes = HexDecode(request.page_token());
-    const absl::StatusOr<Uuid> last =
-        bytes.ok() ? Uuid::FromBytes(*bytes) : absl::StatusOr<Uuid>(bytes.status());
-    if (!last.ok()) return absl::InvalidArgumentError("page_token is not one of ours");
-    query.before = *last;
-  }
-  return query;
-}
-
-}  // namespace
 
 MessageService::MessageService(db::Executor& database, const Ledger& ledger,
                                EnvelopeReaderFactory readers, CallerRole caller_role)
@@ -146,7 +116,7 @@ grpc::ServerUnaryReactor* MessageService::ListMessages(grpc::CallbackServerConte
            if (!listed.ok()) return listed.status();
            if (listed->size() > static_cast<std::size_t>(query.limit)) {
              listed->pop_back();
-             response->set_next_page_token(HexEncode(listed->back().ciphertext.message_id.bytes()));
+             response->set_next_page_token(PageToken(listed->back().ciphertext.message_id));
            }
            const std::unique_ptr<EnvelopeReader> reader =
                request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;

@@ -55,6 +55,7 @@ class ChaosStack:
         env["redis"] |= self.unsynced.env | {"LD_PRELOAD": f"{self.unsynced.library}:{env['redis']['LD_PRELOAD']}"}
         self.stack = Stack(place, build=build, clients=clients, workers=workers, overrides=overrides,
                            redis_options=redis_options, mariadb_options=mariadb_options, env=env)
+        self.ledger: Path | None = None  # Of the load that began last.
         self.bytes_cut = 0
         self._last_cut = 0
 
@@ -70,6 +71,7 @@ class ChaosStack:
 
     def load(self, ledger: Path, **options) -> Load:
         """Load that goes on until it is interrupted."""
+        self.ledger = ledger
         gate = self.gates.get("client-edge")
         return Load(self.build, measured.load_arguments(self.stack, port=gate and gate.port, ledger=ledger,
                                                         seconds=100_000, warmup_seconds=0, **options))

@@ -55,11 +55,7 @@ def redis_restarted(trial: Trial) -> None:
 
 def _queue(trial: Trial) -> dict[str, int]:
     """Entries, and those that a worker holds."""
-    totals = {}
-    for name, call in (("entries", "redis.call('xlen', key)"), ("pending", "redis.call('xpending', key, 'workers')[1]")):
-        script = f"local n = 0 for s = 0, 15 do local key = 'postern:{{' .. s .. '}}:messages' n = n + {call} end return n"
-        totals[name] = int(trial.stack.redis.command("eval", script, "0"))
-    return totals
+    return {"entries": trial.queue("redis.call('xlen', key)"), "pending": trial.queue("redis.call('xpending', key, 'workers')[1]")}
 
 
 def worker_killed_before_acknowledging(trial: Trial) -> None:

@@ -65,6 +65,10 @@ int Main(int argc, char** argv) {
   CLI::App* verify = app.add_subcommand(
       "verify", "Compares a ledger with what the main server and its database hold.");
   verify->add_option("--ledger", ledger, "Ledger of a run that has ended.")->required();
+  bool any_time = false;
+  verify->add_flag("--any-time", any_time,
+                   "Compare with everything stored, not only with what was accepted since the run "
+                   "began: for edges whose clock jumped.");
   AddConfig(*verify, ctl_config);
   std::int64_t messages = 1'000'000;
   CLI::App* preload = app.add_subcommand(
@@ -79,7 +83,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   db::InitializeDriver();
-  if (verify->parsed()) return RunVerify(ledger, ctl_config);
+  if (verify->parsed()) return RunVerify(ledger, ctl_config, any_time);
   if (preload->parsed()) return RunPreload(messages, ctl_config);
   run_settings.seconds = std::chrono::seconds(seconds);
   run_settings.warmup_seconds = std::chrono::seconds(warmup);

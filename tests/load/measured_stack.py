@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -182,6 +183,14 @@ class Load:
         """Returns once so many messages are acknowledged."""
         wait_until(lambda: self.acknowledged >= count or not self.running(), seconds, f"{count} acknowledged messages")
 
+    def pause(self) -> None:
+        """Stops it in the middle of what it does."""
+        self._child.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on."""
+        self._child.send_signal(signal.SIGCONT)
+
     def interrupt(self) -> None:
         """Asks it to end."""
         if self.running():
@@ -244,10 +253,12 @@ def ledger_closed(stack: Stack, seconds: float = 30) -> int:
         return 0
 
 
-def verify(build: Path, stack: Stack, path: Path) -> dict:
-    """`postern-load verify` of a ledger. ProcessError when it could not compare."""
+def verify(build: Path, stack: Stack, path: Path, any_time: bool = False) -> dict:
+    """`postern-load verify` of a ledger. `any_time`: nothing was stored before its load, whatever an edge's clock said.
+    ProcessError when it could not compare."""
     done = subprocess.run([str(build / "bin" / "postern-load"), "verify", "--ledger", str(path), "--ctl-config",
-                           str(stack.ctl_config)], capture_output=True, text=True, check=False)
+                           str(stack.ctl_config), *(["--any-time"] if any_time else [])],
+                          capture_output=True, text=True, check=False)
     if not done.stdout:
         raise ProcessError(f"postern-load verify: {done.stderr.strip()}")
     return json.loads(done.stdout)

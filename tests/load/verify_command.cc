@@ -106,14 +106,15 @@ absl::StatusOr<StoredCounts> CountStored(const db::Settings& settings, std::int6
 
 }  // namespace
 
-absl::StatusOr<Verification> Verify(const std::string& ledger, const std::string& ctl_config) {
+absl::StatusOr<Verification> Verify(const std::string& ledger, const std::string& ctl_config,
+                                    bool any_time) {
   auto settings = LoadRegisterSettings(ctl_config);
   if (!settings.ok()) return settings.status();
   Comparison comparison;
   const auto started_at_us = ReadLedger(ledger, comparison.Visitor());
   if (!started_at_us.ok()) return started_at_us.status();
   // Ids count milliseconds.
-  const std::int64_t from_us = *started_at_us / 1000 * 1000;
+  const std::int64_t from_us = any_time ? 0 : *started_at_us / 1000 * 1000;
 
   Verification verification;
   const auto listed = ListAll(settings->channel, from_us, comparison);
@@ -147,8 +148,8 @@ std::string VerificationJson(const Verification& verification) {
   return json.dump();
 }
 
-int RunVerify(const std::string& ledger, const std::string& ctl_config) {
-  const auto verification = Verify(ledger, ctl_config);
+int RunVerify(const std::string& ledger, const std::string& ctl_config, bool any_time) {
+  const auto verification = Verify(ledger, ctl_config, any_time);
   if (!verification.ok()) {
     absl::FPrintF(stderr, "postern-load: %s\n", verification.status().ToString());
     return 1;

@@ -31,7 +31,8 @@ struct Verification {
 // Compares a ledger with the register: every message of the run's time, listed decrypted by the
 // main server, and the counts by SQL. For a system at rest. `ctl_config`: a configuration of
 // posternctl.
-absl::StatusOr<Verification> Verify(const std::string& ledger, const std::string& ctl_config);
+absl::StatusOr<Verification> Verify(const std::string& ledger, const std::string& ctl_config,
+                                    bool any_time);
 
 // The verification as one JSON object, without a line break.
 std::string VerificationJson(const Verification& verification);
@@ -39,6 +40,6 @@ std::string VerificationJson(const Verification& verification);
 // Verifies and prints one JSON line. Gives the exit code: 1 for any fault, when nothing was
 // acknowledged, and when the comparison was not possible (then the reason is on stderr and no JSON
 // is printed).
-int RunVerify(const std::string& ledger, const std::string& ctl_config);
+int RunVerify(const std::string& ledger, const std::string& ctl_config, bool any_time);
 
 }  // namespace postern::load

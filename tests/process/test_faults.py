@@ -158,7 +158,7 @@ class TheShim(unittest.TestCase):
 
 class Faults(unittest.TestCase):
     def test_a_scenario_from_end_to_end(self):
-        done = subprocess.run([str(CHAOS / "faults"), "--build", str(BUILD), "--json", "--seed", "7", "--only", "worker-killed-un"],
+        done = subprocess.run([str(CHAOS / "faults"), "--build", str(BUILD), "--json", "--seed", "7", "--only", "clock-redis-back"],
                               capture_output=True, text=True, timeout=200, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr[-3000:])
         figures = json.loads(done.stdout)

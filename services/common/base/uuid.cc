@@ -78,7 +78,7 @@ Uuid UuidV7Generator::Next(std::int64_t now_us) {
   random_used_ += kRandomPerId;
 
   const std::int64_t millis = now_us / 1000;
-  if (millis > last_millis_) {
+  if (millis > last_millis_ || millis + kStepBackMaxMillis < last_millis_) {
     last_millis_ = millis;
     counter_ = ((static_cast<std::uint32_t>(random[8]) << 8) | random[9]) & kCounterStartMask;
   } else if (++counter_ > kCounterMax) {

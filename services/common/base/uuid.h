@@ -48,8 +48,11 @@ class Uuid {
 // Not thread-safe: one per thread.
 class UuidV7Generator {
  public:
-  // `now_us`: microseconds since the Unix epoch. A clock that steps back does not step the ids
-  // back.
+  // A clock that steps back by less than this does not step the ids back.
+  static constexpr std::int64_t kStepBackMaxMillis = 5 * 60 * 1000;
+
+  // `now_us`: microseconds since the Unix epoch. Ids follow a clock that was put back further: one
+  // that had been hours ahead must not make ids of that time for hours.
   Uuid Next(std::int64_t now_us);
 
  private:

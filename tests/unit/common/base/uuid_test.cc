@@ -53,6 +53,15 @@ TEST(UuidV7GeneratorTest, RisesWhenTheClockStepsBack) {
   EXPECT_LT(before, generator.Next(kNowUs - 3'600'000'000));
 }
 
+TEST(UuidV7GeneratorTest, FollowsAClockThatWasHoursAhead) {
+  UuidV7Generator generator;
+  constexpr std::int64_t kNowMillis = 1'700'000'000'000;
+  generator.Next((kNowMillis + 2 * 3600 * 1000) * 1000);
+  const Uuid first = generator.Next(kNowMillis * 1000);
+  EXPECT_EQ(first.TimestampMillis(), kNowMillis);
+  EXPECT_LT(first, generator.Next(kNowMillis * 1000));
+}
+
 TEST(UuidV7GeneratorTest, TwoGeneratorsDoNotMeetInOneMillisecond) {
   UuidV7Generator first;
   UuidV7Generator second;
