@@ -1,5 +1,10 @@
 """Programs that are killed, paused, or restarted."""
 
+import os
+import resource
+import shutil
+import socket
+
 from scenario import RATE, Scenario, Trial
 
 KINDS = ("edge", "redis", "worker", "server", "mariadb")
@@ -77,6 +82,40 @@ def worker_paused(trial: Trial) -> None:
         trial.some_time(0.5, 1.0)
 
 
+def _without_descriptors(kind: str, hops: tuple[str, ...]):
+    """Nothing can be opened in the program any more, and others fill its listen queue; then there is room again."""
+    def act(trial: Trial) -> None:
+        process = trial.chaos.processes(kind)[0]
+        before = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        used = len(os.listdir(f"/proc/{process.pid}/fd"))
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 2, before[1]))
+        crowd = []
+        for _ in range(60):
+            crowd.append(socket.socket())
+            crowd[-1].setblocking(False)
+            crowd[-1].connect_ex(("127.0.0.1", trial.stack.ports[kind]))
+        for hop in hops:
+            trial.gate(hop).reset()
+        trial.some_time(3, 4)
+        for one in crowd:
+            one.close()
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, before)
+        trial.more()
+    return act
+
+
+def server_wrong_key(trial: Trial) -> None:
+    """A key beside the server's certificate that does not belong to it: new handshakes fail until it is the right one again."""
+    key = trial.stack.authority.leaf("server", "server-1").key
+    right = key.read_bytes()
+    shutil.copyfile(trial.stack.authority.leaf("worker", "worker-1").key, key)
+    trial.some_time(1, 2)
+    for hop in ("edge-server", "worker-server"):
+        trial.gate(hop).reset()
+    trial.more(2 * RATE)
+    key.write_bytes(right)
+
+
 SCENARIOS = [
     Scenario("edge-killed", "edge: SIGKILL, twice", _killed("edge")),
     Scenario("edge-paused", "edge: SIGSTOP for 4 to 6 s", _paused("edge", 4, 6)),
@@ -90,6 +129,12 @@ SCENARIOS = [
     Scenario("worker-paused", "one of two workers: SIGSTOP for longer than the retry interval, twice", worker_paused, workers=2),
     Scenario("server-killed", "server: SIGKILL, twice", _killed("server")),
     Scenario("server-paused", "server: SIGSTOP for 12 to 14 s, longer than every deadline", _paused("server", 12, 14)),
+    Scenario("server-wrong-key", "server: somebody puts a key there that does not fit its certificate", server_wrong_key,
+             gates=("edge-server", "worker-server")),
+    Scenario("server-descriptors", "server: no file descriptors left, listen queue full, for 3 to 4 s",
+             _without_descriptors("server", ("edge-server", "worker-server")), gates=("edge-server", "worker-server")),
+    Scenario("edge-descriptors", "edge: no file descriptors left, listen queue full, for 3 to 4 s",
+             _without_descriptors("edge", ("client-edge", "edge-redis")), gates=("client-edge", "edge-redis")),
     Scenario("mariadb-killed", "MariaDB: SIGKILL, twice", _killed("mariadb")),
     Scenario("mariadb-paused", "MariaDB: SIGSTOP for 6 to 8 s", _paused("mariadb", 6, 8)),
     Scenario("all-killed", "everything at once: SIGKILL; Redis loses what was not fsynced", all_killed),
