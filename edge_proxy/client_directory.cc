@@ -95,4 +95,12 @@ absl::Status CheckPeer(const tls::PeerCertificate& peer, std::string_view trust_
   return absl::OkStatus();
 }
 
+absl::Status CheckStay(const tls::PeerCertificate& peer, std::string_view trust_domain,
+                       const DirectorySnapshot& directory) {
+  const absl::Status admitted = CheckPeer(peer, trust_domain, directory);
+  if (!admitted.ok()) return admitted;
+  if (!directory.Find(peer.sha256_hex)->active) return absl::PermissionDeniedError("suspended");
+  return absl::OkStatus();
+}
+
 }  // namespace postern::edge

@@ -104,6 +104,11 @@ class DirectoryView {
 inline constexpr std::array<std::string_view, 5> kPeerRejections{
     "role", "trust_domain", "common_name", "unknown_fingerprint", "other_client"};
 
+// Whether a connection that was let in may stay: as CheckPeer, and its client is active. A
+// suspended client's new connection is let in to be told so by an answer.
+absl::Status CheckStay(const tls::PeerCertificate& peer, std::string_view trust_domain,
+                       const DirectorySnapshot& directory);
+
 // Whether a peer may speak to the edge at all: its certificate names a client of the trust domain,
 // its CN is the client id, and the fingerprint is registered for that client. PermissionDenied, its
 // message one of kPeerRejections.

@@ -19,7 +19,8 @@ http::Response Answer(ProblemCode code, std::string detail, const std::string& r
   Problem problem;
   problem.code = code;
   problem.detail = std::move(detail);
-  if (TypeOf(code).status == 503) problem.retry_after_s = kQueueRetryAfterSeconds;
+  const int status = TypeOf(code).status;
+  if (status == 503 || status == 429) problem.retry_after_s = kRetryAfterSeconds;
   return ProblemResponse(problem, request_id);
 }
 

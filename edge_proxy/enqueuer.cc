@@ -187,10 +187,11 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
     redis::AppendCommand(wire, "XADD", redis::StreamKey(waiter.shard), "*", redis::kEnvelopeField,
                          waiter.envelope);
   }
-  metrics_.waiting.Set(static_cast<double>(pipeline.size() + waiting_.size()));
+  ReportWaiting(pipeline.size() + waiting_.size());
   const auto replies =
       co_await connection.Exchange(std::move(wire), pipeline.size(), kExchangeTimeout);
   waiting_bytes_ -= bytes;
+  ReportWaiting(waiting_.size());
   if (!replies.ok()) {
     const auto fault = absl::IsDeadlineExceeded(replies.status()) ? EnqueueFault::kTimeout
                                                                   : EnqueueFault::kDisconnected;
@@ -202,6 +203,12 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
   }
   Settle(pipeline, *replies);
   co_return absl::OkStatus();
+}
+
+void Enqueuer::ReportWaiting(std::size_t waiting) {
+  // The gauge is the sum over the lanes.
+  metrics_.waiting.Increment(static_cast<double>(waiting) - static_cast<double>(waiting_reported_));
+  waiting_reported_ = waiting;
 }
 
 void Enqueuer::Settle(std::vector<Waiter>& pipeline, const std::vector<redis::Reply>& replies) {

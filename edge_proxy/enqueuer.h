@@ -82,6 +82,7 @@ class Enqueuer {
 
   std::vector<Waiter> TakePipeline();
   void Settle(std::vector<Waiter>& pipeline, const std::vector<redis::Reply>& replies);
+  void ReportWaiting(std::size_t waiting);
   static void Fail(std::vector<Waiter>& waiters, const absl::Status& status);
   void Disconnected(const absl::Status& status);
 
@@ -93,6 +94,7 @@ class Enqueuer {
 
   std::vector<Waiter> waiting_;
   std::size_t waiting_bytes_ = 0;  // Of what waits and what is in the pipeline.
+  std::size_t waiting_reported_ = 0;
   Clock::time_point last_flush_;
   boost::asio::steady_timer timer_;
   bool idle_ = false;  // The pump sleeps until something comes.

@@ -23,13 +23,14 @@ enum class ProblemCode {
   kPayloadTooLarge,
   kUnsupportedMediaType,
   kValidationFailed,
+  kConcurrencyLimit,
   kHeaderTooLarge,
   kInternal,
   kNotImplemented,
   kNotReady,
   kQueueUnavailable,
   kRegisterUnavailable,
-  kShuttingDown,
+  kOverloaded,
 };
 
 // What is the same in every answer with one code.

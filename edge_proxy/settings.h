@@ -29,7 +29,15 @@ struct Settings {
   std::string redis_trust_file;
   std::int64_t redis_flush_interval_us = 2000;
   std::int64_t io_threads = 1;
-  std::int64_t connections_max = 10'000;
+  std::int64_t connections_max = 16'000;
+  std::int64_t connections_per_client = 1'000;
+  std::int64_t requests_max = 4'096;
+  std::int64_t requests_per_client = 1'024;
+  std::chrono::milliseconds handshake_timeout{10'000};
+  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds body_timeout{20'000};
+  std::chrono::milliseconds write_timeout{10'000};
+  std::chrono::milliseconds idle_timeout{60'000};
   std::string directory_cache_file;
   std::int64_t registration_buffer_mib = 64;
   bool allow_unsafe_queue = false;

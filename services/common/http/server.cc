@@ -103,8 +103,11 @@ bool Server::AwaitIdle(std::chrono::milliseconds limit) {
   return false;
 }
 
-void Server::RecheckPeers() {
-  for (const auto& state : impl_->states) state->PostRecheckPeers();
+void Server::RecheckPeers(const PeerCheck& may_stay) {
+  for (const auto& certificate : impl_->shared->peers.Certificates()) {
+    if (may_stay(*certificate).ok()) continue;
+    for (const auto& state : impl_->states) state->PostCutPeer(certificate->sha256_hex);
+  }
 }
 
 std::size_t Server::connections() const { return impl_->shared->open.connections(); }

@@ -3,6 +3,9 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <string>
 #include <typeinfo>
@@ -17,6 +20,7 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr auto kAwait = asio::use_awaitable;
 constexpr std::size_t kInputKeep = 4 * 1024;
 constexpr std::size_t kDiscardMax = 1024 * 1024;
 constexpr std::chrono::milliseconds kQuietAfter{1000};
@@ -24,6 +28,8 @@ constexpr std::chrono::milliseconds kCloseLimit{2000};
 constexpr std::chrono::milliseconds kNoLimit = std::chrono::hours(24 * 365);
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr Refusal kTimedOut{408, "timeout", "The request did not arrive in time."};
+constexpr Refusal kTooManyConnections{429, "connections_of_peer",
+                                      "This client has too many connections open."};
 
 const char* RejectionReason(const SSL* ssl) {
   switch (SSL_get_verify_result(ssl)) {
@@ -70,7 +76,7 @@ Session::Session(std::shared_ptr<LaneState> lane, Socket socket)
       in_(lane_->shared().limits.header_bytes + Scratch::kReceiveBytes + Scratch::kRecordBytes),
       place_(lane_->Register(this)) {}
 
-Session::~Session() { lane_->Unregister(place_); }
+Session::~Session() { lane_->Unregister(this, place_); }
 
 void Session::Enter(Phase phase, std::chrono::milliseconds limit) {
   phase_ = phase;
@@ -99,8 +105,16 @@ void Session::Cut() {
   transport_.Close();
 }
 
-void Session::RecheckPeer() {
-  if (peer_ != nullptr && !PeerMaySpeak()) Cut();
+bool Session::CutIfWaiting() {
+  if (cut_ || phase_ == Phase::kHandling || phase_ == Phase::kWriting) return false;
+  Cut();
+  return true;
+}
+
+bool Session::CutIfShows(std::string_view sha256_hex) {
+  if (cut_ || peer_ == nullptr || peer_->sha256_hex != sha256_hex) return false;
+  Cut();
+  return true;
 }
 
 asio::awaitable<void> Session::Run() {
@@ -129,6 +143,8 @@ asio::awaitable<void> Session::Run() {
     const bool sent = co_await Answer(std::move(response), options);
     if (!sent || cut_) co_return;
     if (options.close) break;
+    // Who sends many requests at once waits for the others between them.
+    if (in_.size() > 0) co_await asio::post(asio::bind_executor(lane_->executor(), kAwait));
   }
   transport_.ShutdownSend();
 }
@@ -149,10 +165,26 @@ asio::awaitable<bool> Session::Handshake() {
     co_return false;
   }
   metrics.CountHandshake(SSL_get_version(transport_.ssl()), took.count());
-  if (!ReadPeer() || !PeerMaySpeak()) {
+  co_return co_await Admit();
+}
+
+asio::awaitable<bool> Session::Admit() {
+  if (!ReadPeer()) {
     co_await CloseAfterFailure();
     co_return false;
   }
+  // Registered first and checked then: a change of what the check looks at finds it either way.
+  registration_ = lane_->shared().peers.Add(peer_);
+  if (!PeerMaySpeak()) {
+    co_await CloseAfterFailure();
+    co_return false;
+  }
+  if (registration_ == nullptr) {
+    co_await Refuse(kTooManyConnections, /*head=*/false);
+    co_return false;
+  }
+  admitted_ = true;
+  lane_->Admit(place_);
   co_return true;
 }
 
@@ -220,6 +252,15 @@ asio::awaitable<bool> Session::Receive() {
 }
 
 asio::awaitable<Response> Session::Handle(Request request) {
+  const PeerRegistry::Request in_hand(lane_->shared().peers, registration_.get());
+  if (const Refusal* refusal = in_hand.refusal(); refusal != nullptr) {
+    lane_->shared().metrics.CountRefused(refusal->reason);
+    co_return lane_->handler().Refuse(refusal->status, refusal->detail);
+  }
+  co_return co_await CallHandler(std::move(request));
+}
+
+asio::awaitable<Response> Session::CallHandler(Request request) {
   request.peer = peer_;
   request.received_at_us = NowMicros();
   const char* failure = nullptr;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "services/common/http/lane_state.h"
+#include "services/common/http/peer_registry.h"
 #include "services/common/http/request_parser.h"
 #include "services/common/http/transport.h"
 
@@ -31,8 +32,12 @@ class Session {
   void Drain();
   // Closes the connection, whatever it does.
   void Cut();
-  // Cuts the connection if its peer may not speak any more.
-  void RecheckPeer();
+  // Cuts the connection if it waits for its peer. False when it does not, or was cut before.
+  bool CutIfWaiting();
+  // Cuts the connection if its peer has shown this certificate.
+  bool CutIfShows(std::string_view sha256_hex);
+  // Whether the peer has shown a certificate, and may speak.
+  bool admitted() const { return admitted_; }
 
  private:
   enum class Phase { kHandshake, kIdle, kHeader, kBody, kHandling, kWriting, kClosing };
@@ -42,11 +47,14 @@ class Session {
   boost::asio::awaitable<bool> Handshake();
   bool ReadPeer();
   bool PeerMaySpeak();
+  // Decides about a peer that has shown its certificate; refuses him.
+  boost::asio::awaitable<bool> Admit();
   boost::asio::awaitable<Read> ReadRequest(RequestParser& parser);
   // Waits for bytes and takes them. False when nothing more will be read: the peer went, or the
   // time is up, or we drain.
   boost::asio::awaitable<bool> Receive();
   boost::asio::awaitable<Response> Handle(Request request);
+  boost::asio::awaitable<Response> CallHandler(Request request);
   // False when the connection is broken.
   boost::asio::awaitable<bool> Answer(Response response, AnswerOptions options);
   boost::asio::awaitable<void> Refuse(Refusal refusal, bool head);
@@ -57,6 +65,8 @@ class Session {
   Transport transport_;
   boost::beast::flat_buffer in_;
   std::shared_ptr<const tls::PeerCertificate> peer_;
+  std::unique_ptr<const PeerRegistry::Connection> registration_;
+  bool admitted_ = false;
   Phase phase_ = Phase::kHandshake;
   LaneState::Clock::time_point deadline_;
   bool quiet_ = false;  // Idle so long that the buffers were given back.

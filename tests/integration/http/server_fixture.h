@@ -37,6 +37,7 @@ class TestHandler final : public Handler {
 
   asio::awaitable<Response> Handle(Request request) override {
     ++handled;
+    if (request.path == "/order") handled_at_order = handled.load();
     if (request.path == "/throw") throw std::runtime_error("must not be seen by anybody");
     if (request.path == "/wait") {
       ++waiting;
@@ -72,6 +73,7 @@ class TestHandler final : public Handler {
 
   std::atomic<int> handled{0};
   std::atomic<int> waiting{0};
+  std::atomic<int> handled_at_order{0};  // How many came before `/order`.
 
  private:
   asio::io_context& io_;
