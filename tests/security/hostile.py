@@ -13,6 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "process"))
 from framing_cases import Case  # noqa: E402
 from support import raw_connection, read_answer, tls_context  # noqa: E402
 
+# Of one kind, each tenth of a second.
+_OPENED_AT_ONCE = 5
+_TRICKLE_S = 0.5
+_UNREAD_BYTES_MAX = 16 * 1024 * 1024
+
 _SMUGGLED = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -69,6 +74,7 @@ class SlowClients:
         self._count = count
         self._open: dict[socket.socket, tuple[float, int]] = {}  # Since when, bytes sent.
         self._selector = selectors.DefaultSelector()
+        self._next_trickle = 0.0
         self.opened = 0
         self.ended = 0
         self.longest_s = 0.0
@@ -78,23 +84,28 @@ class SlowClients:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             # A few at a time: the point is how long they stay, not how fast they come.
-            for _ in range(min(10, self._count - len(self._open))):
+            for _ in range(min(_OPENED_AT_ONCE, self._count - len(self._open))):
                 self._begin()
-            self._reap(0.05)
-            self._trickle()
+            self._work()
 
     def wait_ended(self, seconds: float) -> bool:
         """Opens no more; true when the edge ends all that are left within so long."""
         until = time.monotonic() + seconds
         while self._open and time.monotonic() < until:
-            self._reap(0.05)
-            self._trickle()
+            self._work()
         return not self._open
 
     def close(self) -> None:
         """Ends what is left."""
         for connection in list(self._open):
             self._forget(connection)
+
+    def _work(self) -> None:
+        """A tenth of a second: looks who was ended, and now and then sends what is due."""
+        self._reap(0.1)
+        if time.monotonic() >= self._next_trickle:
+            self._next_trickle = time.monotonic() + _TRICKLE_S
+            self._trickle()
 
     def _begin(self) -> None:
         plain = socket.socket()
@@ -130,16 +141,20 @@ class SlowClients:
     def _step(self, connection, age: float, sent: int) -> int:
         """Sends what is due; how many bytes."""
         if self._kind == "read":
-            return connection.send(_SMUGGLED * 50)
+            # Until the edge takes no more, since its answers are not taken.
+            taken = 0
+            while taken < _UNREAD_BYTES_MAX:
+                taken += connection.send(_SMUGGLED * 400)
+            return taken
         content = {"hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 500,
                    "header": b"POST /api/v1/messages HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 16000,
                    "body": b"POST /api/v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + b"a" * 60000,
                    "announce": b"POST /api/v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"}.get(self._kind)
         if content is None:
             return 0
-        # The header of a slow body at once; then a byte five times a second.
+        # The header of a slow body at once; then two bytes a second.
         begin = content.find(b"\r\n\r\n") + 4 if self._kind in ("body", "announce") else 1
-        due = min(len(content), begin + int(age * 5)) if self._kind != "announce" else len(content)
+        due = min(len(content), begin + int(age / _TRICKLE_S)) if self._kind != "announce" else len(content)
         return connection.send(content[sent:due]) if due > sent else 0
 
     def _reap(self, seconds: float) -> None:
