@@ -27,7 +27,8 @@ Application::Application(Settings settings)
       metrics_("postern-edge"),
       queue_metrics_(metrics_),
       safety_(settings_.allow_unsafe_queue),
-      directory_(settings_.directory_cache_file) {}
+      directory_(settings_.directory_cache_file, {settings_.messages_per_second, settings_.burst}) {
+}
 
 Application::~Application() { Stop(); }
 

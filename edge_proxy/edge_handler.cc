@@ -6,6 +6,7 @@
 #include "edge_proxy/message_request.h"
 #include "edge_proxy/status_view.h"
 #include "edge_proxy/trace_context.h"
+#include "services/common/base/strings.h"
 #include "services/common/base/time.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/async_unary.h"
@@ -24,6 +25,18 @@ http::Response Answer(ProblemCode code, std::string detail, const std::string& r
   return ProblemResponse(problem, request_id);
 }
 
+http::Response RateLimited(const RateLimit& limit, const RateState& state,
+                           const std::string& request_id) {
+  Problem problem;
+  problem.code = ProblemCode::kRateLimited;
+  problem.detail = StrCat("The limit is ", limit.per_second, " messages a second, ",
+                          limit.at_once(), " at once. This one was not accepted.");
+  problem.retry_after_s = state.retry_after_s;
+  http::Response response = ProblemResponse(problem, request_id);
+  AddRateFields(limit, state, response);
+  return response;
+}
+
 http::Response Accepted(const std::string& message_id, std::int64_t accepted_at_us,
                         const std::string& request_id) {
   static constexpr std::string_view kPath = "/api/v1/messages/";
@@ -33,7 +46,7 @@ http::Response Accepted(const std::string& message_id, std::int64_t accepted_at_
   http::Response response;
   response.status = 202;
   response.body = AcceptedJson(message_id, accepted_at_us);
-  response.fields.reserve(2);
+  response.fields.reserve(4);
   response.fields.emplace_back("Location", std::move(location));
   response.fields.emplace_back("Request-Id", request_id);
   return response;
@@ -146,6 +159,9 @@ http::Response EdgeHandler::Forbid(const ClientRecord* client, const Context& co
 EdgeHandler::Awaitable EdgeHandler::PostMessage(http::Request& request, Context& context) {
   const ClientRecord* const client = SenderOf(request);
   if (client == nullptr || !client->active) co_return Forbid(client, context);
+  const RateLimit limit = client->limit;
+  const RateState rate = client->meter->Take(limit, request.received_at_us);
+  if (!rate.allowed) co_return RateLimited(limit, rate, context.request_id);
   if (!IsJsonMediaType(request.Field("content-type").value_or(""))) {
     co_return Answer(ProblemCode::kUnsupportedMediaType,
                      "Content-Type must be application/json, charset utf-8 if any.",
@@ -171,7 +187,9 @@ EdgeHandler::Awaitable EdgeHandler::PostMessage(http::Request& request, Context&
                      context.request_id);
   }
   context.message_id = id.ToString();
-  co_return Accepted(context.message_id, accepted_at_us, context.request_id);
+  http::Response response = Accepted(context.message_id, accepted_at_us, context.request_id);
+  AddRateFields(limit, rate, response);
+  co_return response;
 }
 
 EdgeHandler::Awaitable EdgeHandler::GetMessage(const http::Request& request, std::string_view id,

@@ -28,6 +28,8 @@ constexpr std::array kTypes{
                 "The message breaks one or more rules"},
     ProblemType{ProblemCode::kConcurrencyLimit, "concurrency-limit", 429,
                 "The client has too much open at one time"},
+    ProblemType{ProblemCode::kRateLimited, "rate-limited", 429,
+                "The client sends more than its limit"},
     ProblemType{ProblemCode::kHeaderTooLarge, "header-too-large", 431,
                 "The request header is too large"},
     ProblemType{ProblemCode::kInternal, "internal", 500, "Something failed inside"},

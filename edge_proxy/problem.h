@@ -24,6 +24,7 @@ enum class ProblemCode {
   kUnsupportedMediaType,
   kValidationFailed,
   kConcurrencyLimit,
+  kRateLimited,
   kHeaderTooLarge,
   kInternal,
   kNotImplemented,

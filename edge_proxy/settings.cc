@@ -52,6 +52,10 @@ void AddListener(Schema& schema, Settings& s) {
   schema.Path("listen.key_file", &s.listen.key, kRequired, "Its key (PEM, mode 0600).");
   schema.Path("listen.trust_file", &s.listen.trust, kRequired, "The CA of the clients (PEM).");
   AddClientLimits(schema, s);
+  schema.Int("clients.messages_per_second", &s.messages_per_second, 0, 1'000'000,
+             "Messages a second of a client that has no limit of its own; 0: no limit.");
+  schema.Int("clients.burst", &s.burst, 0, 1'000'000,
+             "How many of them it may send at once after a pause; 0: those of one second.");
   schema.Path("directory.cache_file", &s.directory_cache_file, kOptional,
               "Where the client directory is kept for a start without the main server.");
 }

@@ -39,6 +39,8 @@ struct Settings {
   std::chrono::milliseconds write_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};
   std::string directory_cache_file;
+  std::int64_t messages_per_second = 0;
+  std::int64_t burst = 0;
   std::int64_t registration_buffer_mib = 64;
   bool allow_unsafe_queue = false;
   std::chrono::milliseconds drain_timeout{30'000};

@@ -86,7 +86,7 @@ void Connection::Answered(const Answer& answer) {
   if (state_ == State::kShut) return;
   const bool refused = answer.status == 503 || answer.status == 429;
   if (answer.close) Close();
-  if (refused) {
+  if (refused && target_.patient) {
     const std::chrono::milliseconds asked = answer.retry_after;
     return Pause(std::clamp<std::chrono::milliseconds>(asked, kRefusalPauseMin, kRefusalPauseMax),
                  answer.close);

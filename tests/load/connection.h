@@ -33,7 +33,8 @@ class ConnectionOwner {
 // Where all connections go.
 struct Target {
   boost::asio::ip::tcp::endpoint endpoint;
-  std::string host;  // Verified in the server's certificate.
+  std::string host;     // Verified in the server's certificate.
+  bool patient = true;  // Waits after a refusal as long as it asks for.
 };
 
 // One keep-alive connection of one client, the owner's number `place`: one request at a time.

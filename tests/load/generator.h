@@ -29,7 +29,8 @@ struct RunSettings {
   std::string trust_file;
   std::string ledger_path;  // Empty: no ledger.
   int connections = 64;
-  double rate = 0;  // Requests a second, open loop; 0: closed loop.
+  double rate = 0;         // Requests a second, open loop; 0: closed loop.
+  bool impatient = false;  // Sends on after a refusal, whatever Retry-After says.
   int body_chars = 160;
   std::chrono::seconds seconds{60};         // The warm-up included.
   std::chrono::seconds warmup_seconds{10};  // Left out of the figures.
@@ -40,6 +41,7 @@ struct Counts {
   std::int64_t attempted = 0;
   std::int64_t acknowledged = 0;
   std::int64_t refused = 0;
+  std::int64_t refused_without_retry_after = 0;  // Of those with 429 or 503.
   std::int64_t indeterminate = 0;
 };
 

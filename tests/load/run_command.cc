@@ -24,6 +24,7 @@ std::string RunJson(const RunSettings& settings, const RunResult& result) {
   json["attempted"] = result.total.attempted;
   json["acknowledged"] = result.total.acknowledged;
   json["refused"] = result.total.refused;
+  json["refused_without_retry_after"] = result.total.refused_without_retry_after;
   json["indeterminate"] = result.total.indeterminate;
   json["overdue"] = result.overdue;
   json["connections"] = settings.connections;
