@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "process"))
 from framing_cases import Case  # noqa: E402
 from support import raw_connection, read_answer, tls_context  # noqa: E402
 
-# Of one kind, each tenth of a second.
-_OPENED_AT_ONCE = 5
+# Of one kind, each tenth of a second: until there are as many as there shall be, and from then on.
+_OPENED_FIRST = 30
+_OPENED_LATER = 3
 _TRICKLE_S = 0.5
 _UNREAD_BYTES_MAX = 16 * 1024 * 1024
 
@@ -74,6 +75,7 @@ class SlowClients:
         self._count = count
         self._open: dict[socket.socket, tuple[float, int]] = {}  # Since when, bytes sent.
         self._selector = selectors.DefaultSelector()
+        self._next_opening = 0.0
         self._next_trickle = 0.0
         self.opened = 0
         self.ended = 0
@@ -83,9 +85,7 @@ class SlowClients:
         """Keeps the connections open, and busy doing nothing, for so long."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            # A few at a time: the point is how long they stay, not how fast they come.
-            for _ in range(min(_OPENED_AT_ONCE, self._count - len(self._open))):
-                self._begin()
+            self._open_some()
             self._work()
 
     def wait_ended(self, seconds: float) -> bool:
@@ -100,9 +100,19 @@ class SlowClients:
         for connection in list(self._open):
             self._forget(connection)
 
+    def _open_some(self) -> None:
+        """A few more each tenth of a second: the point is how long they stay, not how fast they come."""
+        if time.monotonic() < self._next_opening:
+            return
+        self._next_opening = time.monotonic() + 0.1
+        at_once = _OPENED_FIRST if self.opened < self._count else _OPENED_LATER
+        for _ in range(min(at_once, self._count - len(self._open))):
+            self._begin()
+
     def _work(self) -> None:
         """A tenth of a second: looks who was ended, and now and then sends what is due."""
-        self._reap(0.1)
+        self._reap(0.05)
+        time.sleep(0.05)
         if time.monotonic() >= self._next_trickle:
             self._next_trickle = time.monotonic() + _TRICKLE_S
             self._trickle()
