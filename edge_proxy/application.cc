@@ -2,11 +2,13 @@
 
 #include <boost/asio/post.hpp>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "edge_proxy/limits.h"
+#include "services/common/app/inherited_socket.h"
 #include "services/common/app/process.h"
 #include "services/common/base/files.h"
 #include "services/common/base/strings.h"
@@ -163,6 +165,9 @@ absl::Status Application::Listen() {
   const absl::Status ops =
       ops_->Listen(settings_.ops_address, static_cast<std::uint16_t>(settings_.ops_port));
   if (!ops.ok()) return ops;
+  const absl::StatusOr<std::optional<int>> inherited = app::InheritedSocket();
+  if (!inherited.ok()) return inherited.status();
+  if (inherited->has_value()) return server_->Adopt(**inherited);
   return server_->Listen(settings_.listen_address,
                          static_cast<std::uint16_t>(settings_.listen_port));
 }
@@ -180,6 +185,7 @@ http::Limits Application::MakeLimits() const {
   limits.body_timeout = settings_.body_timeout;
   limits.write_timeout = settings_.write_timeout;
   limits.idle_timeout = settings_.idle_timeout;
+  limits.linger = settings_.linger;
   const std::size_t descriptors = app::DescriptorLimit();
   const std::size_t for_clients =
       descriptors > 2 * kDescriptorsReserved ? descriptors - kDescriptorsReserved : descriptors / 2;

@@ -1,5 +1,6 @@
 #include "edge_proxy/edge_handler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "edge_proxy/limits.h"
@@ -16,13 +17,29 @@ namespace {
 
 namespace asio = boost::asio;
 
-http::Response Answer(ProblemCode code, std::string detail, const std::string& request_id) {
+http::Response Answer(ProblemCode code, std::string detail, const std::string& request_id,
+                      std::int64_t retry_after_s = kRetryAfterSeconds) {
   Problem problem;
   problem.code = code;
   problem.detail = std::move(detail);
   const int status = TypeOf(code).status;
-  if (status == 503 || status == 429) problem.retry_after_s = kRetryAfterSeconds;
+  if (status == 503 || status == 429) problem.retry_after_s = retry_after_s;
   return ProblemResponse(problem, request_id);
+}
+
+// Milliseconds with three digits behind the point.
+std::string Millis(std::int64_t micros) {
+  constexpr std::int64_t kMicrosPerMilli = 1000;
+  // A clock that was set back meanwhile.
+  micros = std::max<std::int64_t>(0, micros);
+  const std::string fraction = std::to_string(micros % kMicrosPerMilli);
+  return StrCat(micros / kMicrosPerMilli, ".", std::string(3 - fraction.size(), '0'), fraction);
+}
+
+// W3C Server Timing: from the last byte of the request until it was found good, and until its
+// message was on disk.
+std::string ServerTiming(std::int64_t check_us, std::int64_t enqueue_us) {
+  return StrCat("check;dur=", Millis(check_us), ", enqueue;dur=", Millis(enqueue_us));
 }
 
 http::Response RateLimited(const RateLimit& limit, const RateState& state,
@@ -46,7 +63,7 @@ http::Response Accepted(const std::string& message_id, std::int64_t accepted_at_
   http::Response response;
   response.status = 202;
   response.body = AcceptedJson(message_id, accepted_at_us);
-  response.fields.reserve(4);
+  response.fields.reserve(5);
   response.fields.emplace_back("Location", std::move(location));
   response.fields.emplace_back("Request-Id", request_id);
   return response;
@@ -184,11 +201,14 @@ EdgeHandler::Awaitable EdgeHandler::PostMessage(http::Request& request, Context&
   if (!queued.ok()) {
     co_return Answer(ProblemCode::kQueueUnavailable,
                      "The message was not acknowledged as durable. Send it again.",
-                     context.request_id);
+                     context.request_id, parts_.enqueuer->RetryAfterSeconds());
   }
   context.message_id = id.ToString();
   http::Response response = Accepted(context.message_id, accepted_at_us, context.request_id);
   AddRateFields(limit, rate, response);
+  response.fields.emplace_back(
+      "Server-Timing",
+      ServerTiming(accepted_at_us - request.received_at_us, NowMicros() - accepted_at_us));
   co_return response;
 }
 

@@ -52,6 +52,10 @@ class Enqueuer {
   boost::asio::awaitable<absl::Status> Append(std::uint32_t shard, const Uuid& id,
                                               std::string envelope);
 
+  // When a message that was refused now would find room, by what waits and how fast it goes of
+  // late: 1 to kRetryAfterMaxSeconds.
+  std::int64_t RetryAfterSeconds() const;
+
   // Any thread.
   bool connected() const { return connected_.load(std::memory_order_relaxed); }
 
@@ -83,6 +87,7 @@ class Enqueuer {
   std::vector<Waiter> TakePipeline();
   void Settle(std::vector<Waiter>& pipeline, const std::vector<redis::Reply>& replies);
   void ReportWaiting(std::size_t waiting);
+  void MeasureRate(std::size_t messages);
   static void Fail(std::vector<Waiter>& waiters, const absl::Status& status);
   void Disconnected(const absl::Status& status);
 
@@ -95,6 +100,7 @@ class Enqueuer {
   std::vector<Waiter> waiting_;
   std::size_t waiting_bytes_ = 0;  // Of what waits and what is in the pipeline.
   std::size_t waiting_reported_ = 0;
+  double per_second_ = 0;  // Messages acknowledged of late; 0 before the first.
   Clock::time_point last_flush_;
   boost::asio::steady_timer timer_;
   bool idle_ = false;  // The pump sleeps until something comes.

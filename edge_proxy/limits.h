@@ -46,6 +46,7 @@ inline constexpr std::chrono::milliseconds kSafetyCheckInterval{1'000};
 // --- Answers ---
 // `Retry-After` of what may be over in a moment.
 inline constexpr std::int64_t kRetryAfterSeconds = 1;
+inline constexpr std::int64_t kRetryAfterMaxSeconds = 60;
 
 // --- Process ---
 // File descriptors that are not for clients: listeners, Redis, gRPC, logs, the operations port.

@@ -41,6 +41,8 @@ void AddClientLimits(Schema& schema, Settings& s) {
       "Longest time from the first byte of a request to the end of its header.");
   add("listen.body_timeout_ms", &s.body_timeout, "Longest time for a request's body.");
   add("listen.write_timeout_ms", &s.write_timeout, "Longest time for a client to take an answer.");
+  schema.Duration("listen.linger_ms", &s.linger, milliseconds(0), std::chrono::minutes(1),
+                  "At a stop: how long an idle connection may send its last request.");
   add("listen.idle_timeout_ms", &s.idle_timeout, "Longest time between two requests.");
 }
 

@@ -38,6 +38,7 @@ struct Settings {
   std::chrono::milliseconds body_timeout{20'000};
   std::chrono::milliseconds write_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};
+  std::chrono::milliseconds linger{3'000};
   std::string directory_cache_file;
   std::int64_t messages_per_second = 0;
   std::int64_t burst = 0;

@@ -97,8 +97,10 @@ void Connection::Answered(const Answer& answer) {
 void Connection::Failed() {
   const bool unanswered = state_ == State::kExchanging;
   const bool shut = state_ == State::kShut;
+  const bool not_connected = state_ == State::kConnecting;
   Close();
   if (unanswered) owner_.OnUnanswered(*this);
+  if (not_connected) owner_.OnNotConnected(*this);
   if (shut || state_ == State::kShut) {
     state_ = State::kShut;
     return;

@@ -28,6 +28,8 @@ class ConnectionOwner {
   virtual void OnAnswer(Connection& connection, const Answer& answer) = 0;
   // The connection broke while an answer was awaited: nobody knows what became of the request.
   virtual void OnUnanswered(Connection& connection) = 0;
+  // It could not connect; it will try again.
+  virtual void OnNotConnected(Connection& connection) = 0;
 };
 
 // Where all connections go.

@@ -197,6 +197,8 @@ void Generator::OnUnanswered(Connection& connection) {
   }
 }
 
+void Generator::OnNotConnected(Connection&) { ++result_.failed_connects; }
+
 void Generator::PaceTick() {
   if (phase_ >= Phase::kDrain) return;
   SendDue();

@@ -52,6 +52,7 @@ struct RunResult {
   std::int64_t window_from_us = 0;  // Microseconds since the Unix epoch.
   std::int64_t window_until_us = 0;
   std::int64_t ended_at_us = 0;  // When the last request was sent.
+  std::int64_t failed_connects = 0;
   std::int64_t overdue = 0;  // Open loop: due requests that no connection was free for at the end.
   LatencyCounts latencies;   // Of acknowledged requests in the window.
   double cpu_us_per_request = 0;  // Of this process, in the window.
@@ -82,6 +83,7 @@ class Generator : public ConnectionOwner {
   void OnReady(Connection& connection) override;
   void OnAnswer(Connection& connection, const Answer& answer) override;
   void OnUnanswered(Connection& connection) override;
+  void OnNotConnected(Connection& connection) override;
 
   void SendOn(Connection& connection, Clock::time_point intended);
   void SendDue();

@@ -26,6 +26,7 @@ std::string RunJson(const RunSettings& settings, const RunResult& result) {
   json["refused"] = result.total.refused;
   json["refused_without_retry_after"] = result.total.refused_without_retry_after;
   json["indeterminate"] = result.total.indeterminate;
+  json["failed_connects"] = result.failed_connects;
   json["overdue"] = result.overdue;
   json["connections"] = settings.connections;
   json["rate"] = settings.rate;

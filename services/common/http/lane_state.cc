@@ -1,5 +1,7 @@
 #include "services/common/http/lane_state.h"
 
+#include <unistd.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -159,7 +161,9 @@ void LaneState::WakeSweeperWhenDone() {
 void LaneState::Drain() {
   if (std::exchange(draining_, true)) return;
   boost::system::error_code ignored;
-  if (acceptor_ != nullptr) acceptor_->close(ignored);
+  // Released and closed, not closed by Asio: that leaves it to the kernel to forget the descriptor,
+  // and the kernel does not while another process has the same socket.
+  if (acceptor_ != nullptr && acceptor_->is_open()) ::close(acceptor_->release(ignored));
   pause_.cancel();
   ForEachSession([](Session& session) { session.Drain(); });
   WakeSweeperWhenDone();

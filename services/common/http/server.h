@@ -49,6 +49,9 @@ struct Limits {
   std::chrono::milliseconds body_timeout{20'000};  // For the whole body.
   std::chrono::milliseconds write_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // Between requests on one connection.
+  // How long a draining server waits for a request on an idle connection, to answer it with
+  // `Connection: close`: a connection that is closed without a word may have one under way.
+  std::chrono::milliseconds linger{3'000};
 };
 
 // One thread's share of the server: an io_context that the owner runs on exactly one thread, and
@@ -78,10 +81,14 @@ class Server {
   // Binds and starts to accept. `port` 0 takes a free one. Unavailable when the address is taken,
   // with address and reason.
   absl::Status Listen(const std::string& address, std::uint16_t port);
+  // Starts to accept on a socket that listens already and that others may accept on, too: by this a
+  // new process takes over from an old one without a moment in which nobody does. Takes
+  // `descriptor` over. InvalidArgument when it is no such socket.
+  absl::Status Adopt(int descriptor);
   std::uint16_t port() const;
 
-  // First phase of stopping: closes the listener, idle connections and, after their answer, busy
-  // ones. Thread-safe.
+  // First phase of stopping: closes the listener, busy connections after their answer, idle ones
+  // after their next answer or Limits::linger. Thread-safe.
   void StopAccepting();
   // Second phase: waits until no connection is left or `limit` has passed, then cuts what is left.
   // Called from a thread that is no lane's. True when nothing had to be cut.

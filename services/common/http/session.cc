@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -97,7 +98,16 @@ void Session::Sweep(LaneState::Clock::time_point now) {
 }
 
 void Session::Drain() {
-  if (phase_ == Phase::kIdle) transport_.CancelWaits();
+  if (phase_ != Phase::kIdle) return;
+  deadline_ = std::min(deadline_, lane_->DeadlineIn(IdleLimit()));
+  if (IdleLimit().count() > 0) return;
+  timed_out_ = true;
+  transport_.CancelWaits();
+}
+
+std::chrono::milliseconds Session::IdleLimit() const {
+  const Limits& limits = lane_->shared().limits;
+  return lane_->draining() ? limits.linger : limits.idle_timeout;
 }
 
 void Session::Cut() {
@@ -124,7 +134,7 @@ asio::awaitable<void> Session::Run() {
     if (!admitted) co_return;
   }
   for (;;) {
-    Enter(Phase::kIdle, limits.idle_timeout);
+    Enter(Phase::kIdle, IdleLimit());
     RequestParser parser(limits.header_bytes, limits.body_bytes);
     const Read read = co_await ReadRequest(parser);
     if (read == Read::kGone) break;
@@ -234,13 +244,13 @@ asio::awaitable<Session::Read> Session::ReadRequest(RequestParser& parser) {
 
 asio::awaitable<bool> Session::Receive() {
   for (;;) {
-    // While draining, a request that is here already is still answered, and nobody waits for
-    // another.
-    const bool last_look = lane_->draining() && phase_ == Phase::kIdle;
-    if (!last_look) co_await transport_.WaitReadable();
-    if (cut_ || timed_out_) co_return false;
+    co_await transport_.WaitReadable();
+    // A request that came at the last moment of an idle connection is still answered.
+    const bool last_look = timed_out_ && phase_ == Phase::kIdle;
+    if (cut_ || (timed_out_ && !last_look)) co_return false;
     switch (transport_.ReadSome(in_)) {
       case Transport::Read::kData:
+        timed_out_ = false;
         co_return true;
       case Transport::Read::kClosed:
         co_return false;

@@ -28,7 +28,7 @@ class Session {
 
   // Ends what has passed its deadline, and takes the buffers from who is quiet.
   void Sweep(LaneState::Clock::time_point now);
-  // Ends the wait for a next request. A request that has begun is answered first.
+  // Gives an idle connection until Limits::linger for a next request, which is its last one.
   void Drain();
   // Closes the connection, whatever it does.
   void Cut();
@@ -44,6 +44,8 @@ class Session {
   enum class Read { kRequest, kRefused, kGone };
 
   void Enter(Phase phase, std::chrono::milliseconds limit);
+  // How long it may be without a request.
+  std::chrono::milliseconds IdleLimit() const;
   boost::asio::awaitable<bool> Handshake();
   bool ReadPeer();
   bool PeerMaySpeak();
@@ -51,7 +53,7 @@ class Session {
   boost::asio::awaitable<bool> Admit();
   boost::asio::awaitable<Read> ReadRequest(RequestParser& parser);
   // Waits for bytes and takes them. False when nothing more will be read: the peer went, or the
-  // time is up, or we drain.
+  // time is up.
   boost::asio::awaitable<bool> Receive();
   boost::asio::awaitable<Response> Handle(Request request);
   boost::asio::awaitable<Response> CallHandler(Request request);

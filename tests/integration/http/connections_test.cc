@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -300,7 +302,48 @@ TEST_F(ServerTest, SilentConnectionsAreClosed) {
   EXPECT_TRUE(test::Eventually([this] { return running_->server().connections() == 0; }));
 }
 
+// A connection that is closed without a word may have a request under way.
+TEST_F(ServerTest, DrainAnswersOneMoreRequestOfWhatIsIdle) {
+  StartServer();
+  const auto idle = Connect();
+  ASSERT_TRUE(idle->Ask(kGet).has_value());
+  running_->server().StopAccepting();
+  EXPECT_TRUE(test::Eventually([this] { return !Connect()->connected(); }));
+  const auto answer = idle->Ask(kGet);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(answer->fields.at("connection"), "close");
+  EXPECT_TRUE(idle->PeerCloses());
+}
+
+// As two processes do that share the socket: one begins before the other ends.
+TEST_F(ServerTest, ASocketIsHandedOverWithoutARefusal) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listener, 64), 0);
+  auto old = std::make_unique<RunningServer>(&server_files_, limits_, 2, check_, ::dup(listener));
+  running_ = std::make_unique<RunningServer>(&server_files_, limits_, 2, check_, ::dup(listener));
+  ASSERT_EQ(old->port(), running_->port());
+  for (int i = 0; i < 20; ++i) {
+    if (i == 10) old.reset();
+    EXPECT_TRUE(Connect()->Ask(kGet).has_value()) << i;
+  }
+  ::close(listener);
+}
+
+TEST_F(ServerTest, OnlyASocketThatListensIsTakenOver) {
+  StartServer();
+  EXPECT_TRUE(absl::IsInvalidArgument(running_->server().Adopt(-1)));
+  const int other = ::socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT_TRUE(absl::IsInvalidArgument(running_->server().Adopt(other)));
+  ::close(other);
+}
+
 TEST_F(ServerTest, DrainAnswersWhatIsInFlightAndClosesWhatIsIdle) {
+  limits_.linger = milliseconds(100);
   StartServer();
   const auto idle = Connect();
   ASSERT_TRUE(idle->Ask(kGet).has_value());
