@@ -1,5 +1,5 @@
 // What reading a message's JSON costs: the edge's own scanner against nlohmann's SAX parser, both
-// giving every event to a handler. One JSON line; the figures behind docs/adr/0008-json-scanner.md.
+// giving every event to a handler. One JSON line; the figures behind docs/adr/0009-json-scanner.md.
 
 #include <time.h>
 
