@@ -409,6 +409,7 @@ TEST_F(ServerTest, AFullServerServesWhoIsInAndTakesOthersLater) {
 }
 
 TEST_F(ServerTest, LanesShareThePort) {
+  limits_.linger = milliseconds(100);
   StartServer(2);
   std::vector<std::unique_ptr<test::TlsClient>> clients;
   const auto both_used = [this] {
