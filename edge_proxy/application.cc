@@ -2,11 +2,14 @@
 
 #include <boost/asio/post.hpp>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "edge_proxy/limits.h"
+#include "services/common/app/inherited_socket.h"
+#include "services/common/app/process.h"
 #include "services/common/base/files.h"
 #include "services/common/base/strings.h"
 #include "services/common/log/log.h"
@@ -26,7 +29,8 @@ Application::Application(Settings settings)
       metrics_("postern-edge"),
       queue_metrics_(metrics_),
       safety_(settings_.allow_unsafe_queue),
-      directory_(settings_.directory_cache_file) {}
+      directory_(settings_.directory_cache_file, {settings_.messages_per_second, settings_.burst}) {
+}
 
 Application::~Application() { Stop(); }
 
@@ -68,7 +72,8 @@ absl::Status Application::ConnectServer() {
   if (!made.ok()) return made.status();
   channel_ = *std::move(made);
   messages_ = v1::MessageService::NewStub(channel_);
-  watch_ = std::make_unique<DirectoryWatch>(channel_, directory_, metrics_);
+  watch_ = std::make_unique<DirectoryWatch>(
+      channel_, directory_, [this] { RecheckPeers(); }, metrics_);
   keys_ = std::make_unique<DataKeys>(channel_, metrics_);
   registrar_ = std::make_unique<Registrar>(
       channel_, static_cast<std::size_t>(settings_.registration_buffer_mib) * kBytesPerMib,
@@ -152,20 +157,56 @@ http::Checks Application::MakeChecks() const {
 absl::Status Application::Listen() {
   auto context = tls::ServerContext(settings_.listen);
   if (!context.ok()) return context.status();
-  http::Limits limits;
-  limits.header_bytes = kHeaderBytesMax;
-  limits.body_bytes = kBodyBytesMax;
-  limits.connections = static_cast<std::size_t>(settings_.connections_max);
   std::vector<http::Lane> lanes;
   for (const auto& lane : lanes_) lanes.push_back({&lane->io, lane->handler.get()});
-  server_ = std::make_unique<http::Server>("rest", std::move(lanes), *std::move(context), limits,
-                                           MakePeerCheck(), metrics_);
+  server_ = std::make_unique<http::Server>("rest", std::move(lanes), *std::move(context),
+                                           MakeLimits(), MakePeerCheck(), metrics_);
   ops_ = std::make_unique<http::OpsServer>(metrics_, MakeChecks());
   const absl::Status ops =
       ops_->Listen(settings_.ops_address, static_cast<std::uint16_t>(settings_.ops_port));
   if (!ops.ok()) return ops;
+  const absl::StatusOr<std::optional<int>> inherited = app::InheritedSocket();
+  if (!inherited.ok()) return inherited.status();
+  if (inherited->has_value()) return server_->Adopt(**inherited);
   return server_->Listen(settings_.listen_address,
                          static_cast<std::uint16_t>(settings_.listen_port));
+}
+
+http::Limits Application::MakeLimits() const {
+  http::Limits limits;
+  limits.header_bytes = kHeaderBytesMax;
+  limits.body_bytes = kBodyBytesMax;
+  limits.connections = static_cast<std::size_t>(settings_.connections_max);
+  limits.connections_per_peer = static_cast<std::size_t>(settings_.connections_per_client);
+  limits.requests = static_cast<std::size_t>(settings_.requests_max);
+  limits.requests_per_peer = static_cast<std::size_t>(settings_.requests_per_client);
+  limits.handshake_timeout = settings_.handshake_timeout;
+  limits.header_timeout = settings_.header_timeout;
+  limits.body_timeout = settings_.body_timeout;
+  limits.write_timeout = settings_.write_timeout;
+  limits.idle_timeout = settings_.idle_timeout;
+  limits.linger = settings_.linger;
+  const std::size_t descriptors = app::DescriptorLimit();
+  const std::size_t for_clients =
+      descriptors > 2 * kDescriptorsReserved ? descriptors - kDescriptorsReserved : descriptors / 2;
+  if (limits.connections > for_clients) {
+    log::Warn("connections_limited", "connections", for_clients, "configured",
+              settings_.connections_max, "file_descriptors", descriptors);
+    limits.connections = for_clients;
+  }
+  return limits;
+}
+
+void Application::RecheckPeers() {
+  const auto directory = directory_.Current();
+  server_->RecheckPeers([&](const tls::PeerCertificate& peer) {
+    absl::Status stays = CheckStay(peer, settings_.trust_domain, *directory);
+    if (!stays.ok()) {
+      log::Info("connections_cut", "client", peer.id.name, "reason", stays.message(), "sha256",
+                peer.sha256_hex);
+    }
+    return stays;
+  });
 }
 
 http::PeerCheck Application::MakePeerCheck() {
@@ -202,9 +243,10 @@ void Application::Stop() {
         lanes_.front()->thread.joinable() && server_->AwaitIdle(settings_.drain_timeout);
     if (!drained) log::Warn("requests_cut", "after_ms", settings_.drain_timeout.count());
   }
+  // Before the lanes, to which it speaks.
+  if (watch_ != nullptr) watch_->Stop();
   StopLanes();
   if (registrar_ != nullptr) registrar_->Stop(kRegistrationFlushLimit);
-  if (watch_ != nullptr) watch_->Stop();
   if (keys_ != nullptr) keys_->Stop();
   if (ops_ != nullptr) ops_->Stop();
   log::Info("edge_stopped");

@@ -68,6 +68,9 @@ class Application {
   void StopLanes();
   http::Checks MakeChecks() const;
   http::PeerCheck MakePeerCheck();
+  http::Limits MakeLimits() const;
+  // Cuts the open connections of clients that were suspended or have lost their certificate.
+  void RecheckPeers();
 
   const Settings settings_;
   metrics::Registry metrics_;

@@ -8,8 +8,22 @@
 
 namespace postern::edge {
 
-ClientDirectory::ClientDirectory(std::string cache_file)
-    : cache_file_(std::move(cache_file)), current_(std::make_shared<DirectorySnapshot>()) {}
+namespace {
+
+RateLimit LimitOf(const v1::Client& client, const RateLimit& otherwise) {
+  if (!client.has_limits()) return otherwise;
+  RateLimit limit;
+  limit.per_second = client.limits().messages_per_second();
+  limit.burst = client.limits().burst();
+  return limit;
+}
+
+}  // namespace
+
+ClientDirectory::ClientDirectory(std::string cache_file, RateLimit default_limit)
+    : cache_file_(std::move(cache_file)),
+      default_limit_(default_limit),
+      current_(std::make_shared<DirectorySnapshot>()) {}
 
 absl::Status ClientDirectory::LoadCache() {
   if (cache_file_.empty()) return absl::NotFoundError("no cache file is configured");
@@ -60,10 +74,15 @@ void ClientDirectory::Publish(std::int64_t revision) {
     record->domain = client.domain();
     record->active = client.state() == v1::CLIENT_STATE_ACTIVE;
     record->shard = redis::ShardOf(id);
+    record->limit = LimitOf(client, default_limit_);
+    std::shared_ptr<RateMeter>& meter = meters_[id];
+    if (meter == nullptr) meter = std::make_shared<RateMeter>();
+    record->meter = meter;
     for (const std::string& fingerprint : client.certificate_sha256()) {
       next->by_fingerprint_.insert_or_assign(fingerprint, record);
     }
   }
+  std::erase_if(meters_, [this](const auto& entry) { return !clients_.contains(entry.first); });
   const std::lock_guard lock(mutex_);
   current_ = std::move(next);
   version_.fetch_add(1, std::memory_order_release);
@@ -92,6 +111,14 @@ absl::Status CheckPeer(const tls::PeerCertificate& peer, std::string_view trust_
   const ClientRecord* client = directory.Find(peer.sha256_hex);
   if (client == nullptr) return absl::PermissionDeniedError("unknown_fingerprint");
   if (client->client_id != peer.id.name) return absl::PermissionDeniedError("other_client");
+  return absl::OkStatus();
+}
+
+absl::Status CheckStay(const tls::PeerCertificate& peer, std::string_view trust_domain,
+                       const DirectorySnapshot& directory) {
+  const absl::Status admitted = CheckPeer(peer, trust_domain, directory);
+  if (!admitted.ok()) return admitted;
+  if (!directory.Find(peer.sha256_hex)->active) return absl::PermissionDeniedError("suspended");
   return absl::OkStatus();
 }
 

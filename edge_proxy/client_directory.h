@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "edge_proxy/rate_limit.h"
 #include "postern/v1/client_service.pb.h"
 #include "services/common/base/strings.h"
 #include "services/common/tls/identity.h"
@@ -23,6 +24,8 @@ struct ClientRecord {
   std::string domain;
   bool active = false;
   std::uint32_t shard = 0;  // Of the queue.
+  RateLimit limit;
+  std::shared_ptr<RateMeter> meter;  // The same one in every snapshot.
 };
 
 // All clients at one revision, by certificate. Never changes once published.
@@ -48,7 +51,8 @@ class DirectorySnapshot {
 class ClientDirectory {
  public:
   // `cache_file`: where the last revision is kept for a start without the server; empty: nowhere.
-  explicit ClientDirectory(std::string cache_file);
+  // `default_limit`: of clients that have none of their own.
+  explicit ClientDirectory(std::string cache_file, RateLimit default_limit = {});
 
   // Takes over what was kept. NotFound when nothing was, DataLoss when the file is not readable as
   // a directory; the directory then stays empty.
@@ -72,7 +76,9 @@ class ClientDirectory {
   void WriteCache(std::int64_t revision) const;
 
   const std::string cache_file_;
+  const RateLimit default_limit_;
   Clients clients_;
+  std::map<std::string, std::shared_ptr<RateMeter>> meters_;
   Clients staged_;  // The next revision while its steps arrive.
   bool staging_ = false;
 
@@ -103,6 +109,11 @@ class DirectoryView {
 // Why a peer may not speak to the edge: values of a metric's label.
 inline constexpr std::array<std::string_view, 5> kPeerRejections{
     "role", "trust_domain", "common_name", "unknown_fingerprint", "other_client"};
+
+// Whether a connection that was let in may stay: as CheckPeer, and its client is active. A
+// suspended client's new connection is let in to be told so by an answer.
+absl::Status CheckStay(const tls::PeerCertificate& peer, std::string_view trust_domain,
+                       const DirectorySnapshot& directory);
 
 // Whether a peer may speak to the edge at all: its certificate names a client of the trust domain,
 // its CN is the client id, and the fingerprint is registered for that client. PermissionDenied, its

@@ -8,10 +8,11 @@
 namespace postern::edge {
 
 DirectoryWatch::DirectoryWatch(std::shared_ptr<grpc::Channel> channel, ClientDirectory& directory,
-                               metrics::Registry& metrics)
+                               std::function<void()> on_change, metrics::Registry& metrics)
     : channel_(std::move(channel)),
       stub_(v1::ClientService::NewStub(channel_)),
       directory_(directory),
+      on_change_(std::move(on_change)),
       clients_(metrics.Gauge("postern_directory_clients", "Clients in the directory.")),
       revision_(metrics.Gauge("postern_directory_revision", "Revision of the client directory.")) {}
 
@@ -66,6 +67,7 @@ grpc::Status DirectoryWatch::WatchOnce() {
   v1::WatchClientsResponse step;
   while (reader->Read(&step)) {
     directory_.Apply(step);
+    on_change_();
     const auto snapshot = directory_.Current();
     clients_.Set(static_cast<double>(snapshot->clients()));
     revision_.Set(static_cast<double>(snapshot->revision()));

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -18,9 +19,10 @@ namespace postern::edge {
 // stream that ends is opened again within a second, from the revision reached.
 class DirectoryWatch {
  public:
-  // `directory` must outlive this.
+  // `directory` must outlive this. `on_change` is called on the watch's thread after each step that
+  // was applied.
   DirectoryWatch(std::shared_ptr<grpc::Channel> channel, ClientDirectory& directory,
-                 metrics::Registry& metrics);
+                 std::function<void()> on_change, metrics::Registry& metrics);
   ~DirectoryWatch();
 
   void Start();
@@ -42,6 +44,7 @@ class DirectoryWatch {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::ClientService::Stub> stub_;
   ClientDirectory& directory_;
+  const std::function<void()> on_change_;
   prometheus::Gauge& clients_;
   prometheus::Gauge& revision_;
 

@@ -1,11 +1,13 @@
 #include "edge_proxy/edge_handler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "edge_proxy/limits.h"
 #include "edge_proxy/message_request.h"
 #include "edge_proxy/status_view.h"
 #include "edge_proxy/trace_context.h"
+#include "services/common/base/strings.h"
 #include "services/common/base/time.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/async_unary.h"
@@ -15,12 +17,41 @@ namespace {
 
 namespace asio = boost::asio;
 
-http::Response Answer(ProblemCode code, std::string detail, const std::string& request_id) {
+http::Response Answer(ProblemCode code, std::string detail, const std::string& request_id,
+                      std::int64_t retry_after_s = kRetryAfterSeconds) {
   Problem problem;
   problem.code = code;
   problem.detail = std::move(detail);
-  if (TypeOf(code).status == 503) problem.retry_after_s = kQueueRetryAfterSeconds;
+  const int status = TypeOf(code).status;
+  if (status == 503 || status == 429) problem.retry_after_s = retry_after_s;
   return ProblemResponse(problem, request_id);
+}
+
+// Milliseconds with three digits behind the point.
+std::string Millis(std::int64_t micros) {
+  constexpr std::int64_t kMicrosPerMilli = 1000;
+  // A clock that was set back meanwhile.
+  micros = std::max<std::int64_t>(0, micros);
+  const std::string fraction = std::to_string(micros % kMicrosPerMilli);
+  return StrCat(micros / kMicrosPerMilli, ".", std::string(3 - fraction.size(), '0'), fraction);
+}
+
+// W3C Server Timing: from the last byte of the request until it was found good, and until its
+// message was on disk.
+std::string ServerTiming(std::int64_t check_us, std::int64_t enqueue_us) {
+  return StrCat("check;dur=", Millis(check_us), ", enqueue;dur=", Millis(enqueue_us));
+}
+
+http::Response RateLimited(const RateLimit& limit, const RateState& state,
+                           const std::string& request_id) {
+  Problem problem;
+  problem.code = ProblemCode::kRateLimited;
+  problem.detail = StrCat("The limit is ", limit.per_second, " messages a second, ",
+                          limit.at_once(), " at once. This one was not accepted.");
+  problem.retry_after_s = state.retry_after_s;
+  http::Response response = ProblemResponse(problem, request_id);
+  AddRateFields(limit, state, response);
+  return response;
 }
 
 http::Response Accepted(const std::string& message_id, std::int64_t accepted_at_us,
@@ -32,7 +63,7 @@ http::Response Accepted(const std::string& message_id, std::int64_t accepted_at_
   http::Response response;
   response.status = 202;
   response.body = AcceptedJson(message_id, accepted_at_us);
-  response.fields.reserve(2);
+  response.fields.reserve(5);
   response.fields.emplace_back("Location", std::move(location));
   response.fields.emplace_back("Request-Id", request_id);
   return response;
@@ -145,6 +176,9 @@ http::Response EdgeHandler::Forbid(const ClientRecord* client, const Context& co
 EdgeHandler::Awaitable EdgeHandler::PostMessage(http::Request& request, Context& context) {
   const ClientRecord* const client = SenderOf(request);
   if (client == nullptr || !client->active) co_return Forbid(client, context);
+  const RateLimit limit = client->limit;
+  const RateState rate = client->meter->Take(limit, request.received_at_us);
+  if (!rate.allowed) co_return RateLimited(limit, rate, context.request_id);
   if (!IsJsonMediaType(request.Field("content-type").value_or(""))) {
     co_return Answer(ProblemCode::kUnsupportedMediaType,
                      "Content-Type must be application/json, charset utf-8 if any.",
@@ -167,10 +201,15 @@ EdgeHandler::Awaitable EdgeHandler::PostMessage(http::Request& request, Context&
   if (!queued.ok()) {
     co_return Answer(ProblemCode::kQueueUnavailable,
                      "The message was not acknowledged as durable. Send it again.",
-                     context.request_id);
+                     context.request_id, parts_.enqueuer->RetryAfterSeconds());
   }
   context.message_id = id.ToString();
-  co_return Accepted(context.message_id, accepted_at_us, context.request_id);
+  http::Response response = Accepted(context.message_id, accepted_at_us, context.request_id);
+  AddRateFields(limit, rate, response);
+  response.fields.emplace_back(
+      "Server-Timing",
+      ServerTiming(accepted_at_us - request.received_at_us, NowMicros() - accepted_at_us));
+  co_return response;
 }
 
 EdgeHandler::Awaitable EdgeHandler::GetMessage(const http::Request& request, std::string_view id,

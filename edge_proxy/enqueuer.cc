@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cmath>
 #include <iterator>
 #include <random>
 #include <utility>
@@ -187,10 +188,11 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
     redis::AppendCommand(wire, "XADD", redis::StreamKey(waiter.shard), "*", redis::kEnvelopeField,
                          waiter.envelope);
   }
-  metrics_.waiting.Set(static_cast<double>(pipeline.size() + waiting_.size()));
+  ReportWaiting(pipeline.size() + waiting_.size());
   const auto replies =
       co_await connection.Exchange(std::move(wire), pipeline.size(), kExchangeTimeout);
   waiting_bytes_ -= bytes;
+  ReportWaiting(waiting_.size());
   if (!replies.ok()) {
     const auto fault = absl::IsDeadlineExceeded(replies.status()) ? EnqueueFault::kTimeout
                                                                   : EnqueueFault::kDisconnected;
@@ -200,8 +202,31 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
     Fail(pipeline, absl::UnavailableError("the connection to the queue broke"));
     co_return replies.status();
   }
+  MeasureRate(pipeline.size());
   Settle(pipeline, *replies);
   co_return absl::OkStatus();
+}
+
+void Enqueuer::MeasureRate(std::size_t messages) {
+  // A new pipeline begins no earlier than this after the last.
+  const std::chrono::duration<double> took =
+      std::max<Clock::duration>(Clock::now() - last_flush_, settings_.flush_interval);
+  const double now = static_cast<double>(messages) / std::max(took.count(), 1e-6);
+  constexpr double kWeight = 0.2;
+  per_second_ = per_second_ == 0 ? now : (1 - kWeight) * per_second_ + kWeight * now;
+}
+
+std::int64_t Enqueuer::RetryAfterSeconds() const {
+  if (per_second_ == 0) return kRetryAfterSeconds;
+  const double seconds = std::ceil(static_cast<double>(waiting_.size()) / per_second_);
+  return std::clamp(static_cast<std::int64_t>(std::min(seconds, 1e6)), kRetryAfterSeconds,
+                    kRetryAfterMaxSeconds);
+}
+
+void Enqueuer::ReportWaiting(std::size_t waiting) {
+  // The gauge is the sum over the lanes.
+  metrics_.waiting.Increment(static_cast<double>(waiting) - static_cast<double>(waiting_reported_));
+  waiting_reported_ = waiting;
 }
 
 void Enqueuer::Settle(std::vector<Waiter>& pipeline, const std::vector<redis::Reply>& replies) {

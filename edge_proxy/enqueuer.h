@@ -22,9 +22,9 @@ namespace postern::edge {
 
 // Puts one lane's messages into the queue, over one Redis connection of its own (group commit):
 // messages that come together share a pipeline and its fsync. The first of a quiet moment goes at
-// once; after it, pipelines start at least `flush_interval` apart, more while deliveries lag. The connection is opened again
-// by itself, tried while idle, and given up when an exchange takes longer than kExchangeTimeout.
-// All calls on the lane's thread unless stated.
+// once; after it, pipelines start at least `flush_interval` apart, more while deliveries lag. The
+// connection is opened again by itself, tried while idle, and given up when an exchange takes
+// longer than kExchangeTimeout. All calls on the lane's thread unless stated.
 class Enqueuer {
  public:
   struct Settings {
@@ -51,6 +51,10 @@ class Enqueuer {
   // its settings are unsafe, or too much waits already.
   boost::asio::awaitable<absl::Status> Append(std::uint32_t shard, const Uuid& id,
                                               std::string envelope);
+
+  // When a message that was refused now would find room, by what waits and how fast it goes of
+  // late: 1 to kRetryAfterMaxSeconds.
+  std::int64_t RetryAfterSeconds() const;
 
   // Any thread.
   bool connected() const { return connected_.load(std::memory_order_relaxed); }
@@ -82,6 +86,8 @@ class Enqueuer {
 
   std::vector<Waiter> TakePipeline();
   void Settle(std::vector<Waiter>& pipeline, const std::vector<redis::Reply>& replies);
+  void ReportWaiting(std::size_t waiting);
+  void MeasureRate(std::size_t messages);
   static void Fail(std::vector<Waiter>& waiters, const absl::Status& status);
   void Disconnected(const absl::Status& status);
 
@@ -93,6 +99,8 @@ class Enqueuer {
 
   std::vector<Waiter> waiting_;
   std::size_t waiting_bytes_ = 0;  // Of what waits and what is in the pipeline.
+  std::size_t waiting_reported_ = 0;
+  double per_second_ = 0;  // Messages acknowledged of late; 0 before the first.
   Clock::time_point last_flush_;
   boost::asio::steady_timer timer_;
   bool idle_ = false;  // The pump sleeps until something comes.

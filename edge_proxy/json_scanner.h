@@ -32,8 +32,8 @@ struct JsonFault {
 // nothing behind the value but blanks. Containers nested deeper than `depth_max` are refused. Keys
 // may repeat: that is the handler's to see. After a fault the handler has seen what came before it.
 //
-// Our own, because nlohmann's parser costs four times as much and 13 allocations per request on the
-// hottest path of all; a test holds the two against each other.
+// Our own, because nlohmann's parser costs five times as much on the hottest path of all
+// (docs/adr/0009-json-scanner.md); a test holds the two against each other.
 JsonFault ScanJson(std::string_view text, std::size_t depth_max, JsonHandler& handler);
 
 }  // namespace postern::edge

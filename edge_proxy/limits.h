@@ -42,7 +42,15 @@ inline constexpr std::chrono::microseconds kFlushIntervalMax{20'000};
 inline constexpr std::chrono::milliseconds kRegistrationAgeUsual{200};
 inline constexpr std::chrono::milliseconds kRegistrationAgeSpan{800};
 inline constexpr std::chrono::milliseconds kSafetyCheckInterval{1'000};
-inline constexpr std::int64_t kQueueRetryAfterSeconds = 1;
+
+// --- Answers ---
+// `Retry-After` of what may be over in a moment.
+inline constexpr std::int64_t kRetryAfterSeconds = 1;
+inline constexpr std::int64_t kRetryAfterMaxSeconds = 60;
+
+// --- Process ---
+// File descriptors that are not for clients: listeners, Redis, gRPC, logs, the operations port.
+inline constexpr std::size_t kDescriptorsReserved = 256;
 
 // --- Main server ---
 inline constexpr std::size_t kRegistrationBatchMax = 500;

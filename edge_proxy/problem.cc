@@ -26,6 +26,10 @@ constexpr std::array kTypes{
                 "The body must be application/json"},
     ProblemType{ProblemCode::kValidationFailed, "validation-failed", 422,
                 "The message breaks one or more rules"},
+    ProblemType{ProblemCode::kConcurrencyLimit, "concurrency-limit", 429,
+                "The client has too much open at one time"},
+    ProblemType{ProblemCode::kRateLimited, "rate-limited", 429,
+                "The client sends more than its limit"},
     ProblemType{ProblemCode::kHeaderTooLarge, "header-too-large", 431,
                 "The request header is too large"},
     ProblemType{ProblemCode::kInternal, "internal", 500, "Something failed inside"},
@@ -36,7 +40,7 @@ constexpr std::array kTypes{
                 "The queue does not take messages now"},
     ProblemType{ProblemCode::kRegisterUnavailable, "register-unavailable", 503,
                 "The message register cannot be asked now"},
-    ProblemType{ProblemCode::kShuttingDown, "shutting-down", 503, "The edge is shutting down"},
+    ProblemType{ProblemCode::kOverloaded, "overloaded", 503, "The edge has too much in hand"},
 };
 
 void AppendMember(std::string& out, std::string_view name, std::string_view value) {
@@ -70,12 +74,14 @@ ProblemCode CodeOfRefusal(int status) {
       return ProblemCode::kLengthRequired;
     case 413:
       return ProblemCode::kPayloadTooLarge;
+    case 429:
+      return ProblemCode::kConcurrencyLimit;
     case 431:
       return ProblemCode::kHeaderTooLarge;
     case 501:
       return ProblemCode::kNotImplemented;
     case 503:
-      return ProblemCode::kShuttingDown;
+      return ProblemCode::kOverloaded;
     default:
       return status >= 500 ? ProblemCode::kInternal : ProblemCode::kBadRequest;
   }

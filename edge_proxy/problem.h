@@ -23,13 +23,15 @@ enum class ProblemCode {
   kPayloadTooLarge,
   kUnsupportedMediaType,
   kValidationFailed,
+  kConcurrencyLimit,
+  kRateLimited,
   kHeaderTooLarge,
   kInternal,
   kNotImplemented,
   kNotReady,
   kQueueUnavailable,
   kRegisterUnavailable,
-  kShuttingDown,
+  kOverloaded,
 };
 
 // What is the same in every answer with one code.

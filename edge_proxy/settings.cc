@@ -24,6 +24,28 @@ void AddProcess(Schema& schema, Settings& s) {
                   "Longest time to finish the requests in hand at a stop.");
 }
 
+void AddClientLimits(Schema& schema, Settings& s) {
+  schema.Int("listen.connections", &s.connections_max, 1, 1'000'000,
+             "Most client connections in all; the process needs as many file descriptors.");
+  schema.Int("listen.connections_per_client", &s.connections_per_client, 1, 1'000'000,
+             "Most connections of one client.");
+  schema.Int("listen.requests", &s.requests_max, 1, 1'000'000,
+             "Most requests in hand at one time.");
+  schema.Int("listen.requests_per_client", &s.requests_per_client, 1, 1'000'000,
+             "Most requests of one client in hand at one time.");
+  const auto add = [&](const char* key, milliseconds* value, const char* text) {
+    schema.Duration(key, value, milliseconds(100), std::chrono::hours(1), text);
+  };
+  add("listen.handshake_timeout_ms", &s.handshake_timeout, "Longest TLS handshake.");
+  add("listen.header_timeout_ms", &s.header_timeout,
+      "Longest time from the first byte of a request to the end of its header.");
+  add("listen.body_timeout_ms", &s.body_timeout, "Longest time for a request's body.");
+  add("listen.write_timeout_ms", &s.write_timeout, "Longest time for a client to take an answer.");
+  schema.Duration("listen.linger_ms", &s.linger, milliseconds(0), std::chrono::minutes(1),
+                  "At a stop: how long an idle connection may send its last request.");
+  add("listen.idle_timeout_ms", &s.idle_timeout, "Longest time between two requests.");
+}
+
 void AddListener(Schema& schema, Settings& s) {
   schema.String("listen.address", &s.listen_address, kRequired, "Address of the REST port.");
   schema.Int("listen.port", &s.listen_port, 0, 65535, "REST port, mutual TLS.");
@@ -31,8 +53,11 @@ void AddListener(Schema& schema, Settings& s) {
               "Certificate that clients see (PEM, leaf first).");
   schema.Path("listen.key_file", &s.listen.key, kRequired, "Its key (PEM, mode 0600).");
   schema.Path("listen.trust_file", &s.listen.trust, kRequired, "The CA of the clients (PEM).");
-  schema.Int("listen.connections", &s.connections_max, 1, 1'000'000,
-             "Most client connections of one thread.");
+  AddClientLimits(schema, s);
+  schema.Int("clients.messages_per_second", &s.messages_per_second, 0, 1'000'000,
+             "Messages a second of a client that has no limit of its own; 0: no limit.");
+  schema.Int("clients.burst", &s.burst, 0, 1'000'000,
+             "How many of them it may send at once after a pause; 0: those of one second.");
   schema.Path("directory.cache_file", &s.directory_cache_file, kOptional,
               "Where the client directory is kept for a start without the main server.");
 }

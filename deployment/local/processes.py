@@ -71,6 +71,7 @@ class Process:
 
     `guard`: it is killed when this Python process ends, however that ends.
     `yielding`: it shares this machine with programs that somebody waits for, and lets them run first (SCHED_BATCH).
+    `listener`, where it is set before the start: a listening socket that it is handed over as systemd does.
     """
 
     def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None,
@@ -81,6 +82,7 @@ class Process:
         self.env = env or {}
         self.guard = guard
         self.yielding = yielding
+        self.listener: socket.socket | None = None
         self.pid: int | None = None
         self.started: int | None = None
         self.exit_code: int | None = None
@@ -95,11 +97,16 @@ class Process:
             command = ["chrt", "--batch", "0", *command]
         if self.guard:
             command = ["setpriv", "--pdeathsig", "KILL", *command]
+        descriptors = ()
+        if self.listener is not None:
+            descriptors = (self.listener.fileno(),)
+            handed = f'exec 3<&{descriptors[0]}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+            command = ["sh", "-c", handed, "sh", *command]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self._child = _spawner.submit(
                 subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, env=os.environ | self.env, start_new_session=True).result()
+                stderr=output, env=os.environ | self.env, start_new_session=True, pass_fds=descriptors).result()
         self.pid = self._child.pid
         self.started = _started_at(self.pid)
         self.exit_code = None

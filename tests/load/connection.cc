@@ -86,7 +86,7 @@ void Connection::Answered(const Answer& answer) {
   if (state_ == State::kShut) return;
   const bool refused = answer.status == 503 || answer.status == 429;
   if (answer.close) Close();
-  if (refused) {
+  if (refused && target_.patient) {
     const std::chrono::milliseconds asked = answer.retry_after;
     return Pause(std::clamp<std::chrono::milliseconds>(asked, kRefusalPauseMin, kRefusalPauseMax),
                  answer.close);
@@ -97,8 +97,10 @@ void Connection::Answered(const Answer& answer) {
 void Connection::Failed() {
   const bool unanswered = state_ == State::kExchanging;
   const bool shut = state_ == State::kShut;
+  const bool not_connected = state_ == State::kConnecting;
   Close();
   if (unanswered) owner_.OnUnanswered(*this);
+  if (not_connected) owner_.OnNotConnected(*this);
   if (shut || state_ == State::kShut) {
     state_ = State::kShut;
     return;

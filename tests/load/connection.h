@@ -28,12 +28,15 @@ class ConnectionOwner {
   virtual void OnAnswer(Connection& connection, const Answer& answer) = 0;
   // The connection broke while an answer was awaited: nobody knows what became of the request.
   virtual void OnUnanswered(Connection& connection) = 0;
+  // It could not connect; it will try again.
+  virtual void OnNotConnected(Connection& connection) = 0;
 };
 
 // Where all connections go.
 struct Target {
   boost::asio::ip::tcp::endpoint endpoint;
-  std::string host;  // Verified in the server's certificate.
+  std::string host;     // Verified in the server's certificate.
+  bool patient = true;  // Waits after a refusal as long as it asks for.
 };
 
 // One keep-alive connection of one client, the owner's number `place`: one request at a time.

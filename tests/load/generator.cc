@@ -37,6 +37,7 @@ absl::StatusOr<Target> Resolve(const RunSettings& settings) {
   Target target;
   target.endpoint = found.begin()->endpoint();
   target.host = settings.host;
+  target.patient = !settings.impatient;
   return target;
 }
 
@@ -171,6 +172,10 @@ void Generator::OnAnswer(Connection& connection, const Answer& answer) {
   } else {
     record.outcome = Outcome::kRefused;
     ++result_.total.refused;
+    const bool says_when = answer.retry_after > std::chrono::seconds(0);
+    if ((answer.status == 429 || answer.status == 503) && !says_when) {
+      ++result_.total.refused_without_retry_after;
+    }
   }
   Record(record);
   if (phase_ >= Phase::kDrain) {
@@ -191,6 +196,8 @@ void Generator::OnUnanswered(Connection& connection) {
     FinishIfDrained(false);
   }
 }
+
+void Generator::OnNotConnected(Connection&) { ++result_.failed_connects; }
 
 void Generator::PaceTick() {
   if (phase_ >= Phase::kDrain) return;

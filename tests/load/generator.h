@@ -29,7 +29,8 @@ struct RunSettings {
   std::string trust_file;
   std::string ledger_path;  // Empty: no ledger.
   int connections = 64;
-  double rate = 0;  // Requests a second, open loop; 0: closed loop.
+  double rate = 0;         // Requests a second, open loop; 0: closed loop.
+  bool impatient = false;  // Sends on after a refusal, whatever Retry-After says.
   int body_chars = 160;
   std::chrono::seconds seconds{60};         // The warm-up included.
   std::chrono::seconds warmup_seconds{10};  // Left out of the figures.
@@ -40,6 +41,7 @@ struct Counts {
   std::int64_t attempted = 0;
   std::int64_t acknowledged = 0;
   std::int64_t refused = 0;
+  std::int64_t refused_without_retry_after = 0;  // Of those with 429 or 503.
   std::int64_t indeterminate = 0;
 };
 
@@ -50,6 +52,7 @@ struct RunResult {
   std::int64_t window_from_us = 0;  // Microseconds since the Unix epoch.
   std::int64_t window_until_us = 0;
   std::int64_t ended_at_us = 0;  // When the last request was sent.
+  std::int64_t failed_connects = 0;
   std::int64_t overdue = 0;  // Open loop: due requests that no connection was free for at the end.
   LatencyCounts latencies;   // Of acknowledged requests in the window.
   double cpu_us_per_request = 0;  // Of this process, in the window.
@@ -80,6 +83,7 @@ class Generator : public ConnectionOwner {
   void OnReady(Connection& connection) override;
   void OnAnswer(Connection& connection, const Answer& answer) override;
   void OnUnanswered(Connection& connection) override;
+  void OnNotConnected(Connection& connection) override;
 
   void SendOn(Connection& connection, Clock::time_point intended);
   void SendDue();

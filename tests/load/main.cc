@@ -33,6 +33,8 @@ void AddRun(CLI::App& app, RunSettings& settings, std::int64_t& seconds, std::in
          "scheduled moment. 0: each connection sends when it has its answer (closed loop).")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  run->add_flag("--impatient", settings.impatient,
+                "Sends on after a refusal, whatever its Retry-After says.");
   run->add_option("--body-chars", settings.body_chars, "Code points of each message body.")
       ->check(CLI::Range(32, 1000))
       ->capture_default_str();

@@ -24,7 +24,9 @@ std::string RunJson(const RunSettings& settings, const RunResult& result) {
   json["attempted"] = result.total.attempted;
   json["acknowledged"] = result.total.acknowledged;
   json["refused"] = result.total.refused;
+  json["refused_without_retry_after"] = result.total.refused_without_retry_after;
   json["indeterminate"] = result.total.indeterminate;
+  json["failed_connects"] = result.failed_connects;
   json["overdue"] = result.overdue;
   json["connections"] = settings.connections;
   json["rate"] = settings.rate;

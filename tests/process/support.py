@@ -206,9 +206,9 @@ class Client:
             self._connection = None
 
 
-def raw_connection(stack: Stack, leaf: Leaf | None) -> ssl.SSLSocket:
+def raw_connection(stack: Stack, leaf: Leaf | None, timeout: float = 10) -> ssl.SSLSocket:
     """A TLS connection to the edge, for bytes that no HTTP client would send."""
-    plain = socket.create_connection(("127.0.0.1", stack.ports["edge"]), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", stack.ports["edge"]), timeout=timeout)
     return tls_context(stack, leaf).wrap_socket(plain, server_hostname="localhost")
 
 

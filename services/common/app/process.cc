@@ -16,6 +16,18 @@ namespace postern::app {
 void PrepareProcess() {
   BlockSignals();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  // The soft limit is for programs that use select(2).
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
+}
+
+std::size_t DescriptorLimit() {
+  rlimit descriptors{};
+  return getrlimit(RLIMIT_NOFILE, &descriptors) == 0
+             ? static_cast<std::size_t>(descriptors.rlim_cur)
+             : 0;
 }
 
 absl::Status DisableCoreDumps() {

@@ -1,13 +1,18 @@
 #pragma once
 
+#include <cstddef>
+
 #include "absl/status/status.h"
 
 namespace postern::app {
 
-// What every daemon does first in main, before threads: BlockSignals, and Abseil's search for lock
-// cycles switched off. Debian builds Abseil with it, and gRPC's locks would pay for it at every
-// acquisition.
+// What every daemon does first in main, before threads: BlockSignals, Abseil's search for lock
+// cycles switched off, and as many file descriptors as the hard limit allows. Debian builds Abseil
+// with that search, and gRPC's locks would pay for it at every acquisition.
 void PrepareProcess();
+
+// How many file descriptors this process may have.
+std::size_t DescriptorLimit();
 
 // For programs that hold plaintext or keys in memory, before any of it is there: no core dump is
 // ever written, and no other process of the same user may read this one's memory. OK, or why the

@@ -1,5 +1,7 @@
 #include "services/common/http/lane_state.h"
 
+#include <unistd.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -15,7 +17,7 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
-// After an accept that failed (out of file descriptors, mostly) or while the lane is full.
+// After an accept that failed, or while the server is full.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 // A coroutine of a lane ended; with an exception it is a fault of ours, and costs only this
@@ -82,23 +84,42 @@ void LaneState::Start(Acceptor acceptor) {
 asio::awaitable<void> LaneState::AcceptLoop() {
   const auto self = shared_from_this();
   while (acceptor_->is_open()) {
-    if (sessions_.size() >= shared_->limits.connections) {
-      shared_->metrics.accept_pauses_limit.Increment();
-      co_await Pause(kAcceptPause);
-      continue;
-    }
     auto [ec, socket] = co_await acceptor_->async_accept(kTuple);
     if (ec == asio::error::operation_aborted) break;
     if (ec) {
       shared_->metrics.accept_pauses_error.Increment();
       static log::RateLimit limit;
       if (limit.Allow()) log::Warn("http_accept_failed", "error", ec.message());
+      // Out of file descriptors, mostly: who has not said who he is gives his back.
+      CutStranger();
       co_await Pause(kAcceptPause);
       continue;
+    }
+    if (strangers_.size() >= shared_->limits.strangers) CutStranger();
+    while (Full() && !CutStranger() && acceptor_->is_open()) {
+      shared_->metrics.accept_pauses_limit.Increment();
+      co_await Pause(kAcceptPause);
     }
     asio::co_spawn(*lane_.io, RunSession(self, std::move(socket)), OnCoroutineEnd);
   }
   shared_->open.RemoveAcceptor();
+}
+
+bool LaneState::Full() const { return shared_->open.connections() >= shared_->limits.connections; }
+
+bool LaneState::CutStranger() {
+  for (Session* session : strangers_) {
+    if (!session->CutIfWaiting()) continue;
+    shared_->metrics.cut_strangers.Increment();
+    return true;
+  }
+  return false;
+}
+
+template <typename Action>
+void LaneState::ForEachSession(Action action) {
+  for (Session* session : strangers_) action(*session);
+  for (Session* session : admitted_) action(*session);
 }
 
 asio::awaitable<void> LaneState::Pause(std::chrono::milliseconds time) {
@@ -108,37 +129,43 @@ asio::awaitable<void> LaneState::Pause(std::chrono::milliseconds time) {
 
 asio::awaitable<void> LaneState::SweepLoop() {
   const auto self = shared_from_this();
-  while (!draining_ || !sessions_.empty()) {
+  while (!draining_ || !Empty()) {
     sweep_.expires_after(kSweepInterval);
     co_await sweep_.async_wait(kTuple);
     coarse_now_ = Clock::now();
-    for (Session* session : sessions_) session->Sweep(coarse_now_);
+    ForEachSession([this](Session& session) { session.Sweep(coarse_now_); });
   }
 }
 
 std::list<Session*>::iterator LaneState::Register(Session* session) {
   shared_->open.AddConnection();
   shared_->metrics.connections.Increment();
-  return sessions_.insert(sessions_.end(), session);
+  return strangers_.insert(strangers_.end(), session);
 }
 
-void LaneState::Unregister(std::list<Session*>::iterator place) {
-  sessions_.erase(place);
+void LaneState::Admit(std::list<Session*>::iterator place) {
+  admitted_.splice(admitted_.end(), strangers_, place);
+}
+
+void LaneState::Unregister(Session* session, std::list<Session*>::iterator place) {
+  (session->admitted() ? admitted_ : strangers_).erase(place);
   shared_->metrics.connections.Decrement();
   shared_->open.RemoveConnection();
   WakeSweeperWhenDone();
 }
 
 void LaneState::WakeSweeperWhenDone() {
-  if (draining_ && sessions_.empty()) sweep_.cancel();
+  if (draining_ && Empty()) sweep_.cancel();
 }
 
 void LaneState::Drain() {
   if (std::exchange(draining_, true)) return;
   boost::system::error_code ignored;
-  if (acceptor_ != nullptr) acceptor_->close(ignored);
+  // Released and closed, not closed by Asio: that leaves it to the kernel to forget the descriptor,
+  // and the kernel does not while another process has the same socket.
+  if (acceptor_ != nullptr && acceptor_->is_open()) ::close(acceptor_->release(ignored));
   pause_.cancel();
-  for (Session* session : sessions_) session->Drain();
+  ForEachSession([](Session& session) { session.Drain(); });
   WakeSweeperWhenDone();
 }
 
@@ -148,13 +175,15 @@ void LaneState::PostDrain() {
 
 void LaneState::PostCut() {
   asio::post(*lane_.io, [self = shared_from_this()] {
-    for (Session* session : self->sessions_) session->Cut();
+    self->ForEachSession([](Session& session) { session.Cut(); });
   });
 }
 
-void LaneState::PostRecheckPeers() {
-  asio::post(*lane_.io, [self = shared_from_this()] {
-    for (Session* session : self->sessions_) session->RecheckPeer();
+void LaneState::PostCutPeer(const std::string& sha256_hex) {
+  asio::post(*lane_.io, [self = shared_from_this(), sha256_hex] {
+    self->ForEachSession([&](Session& session) {
+      if (session.CutIfShows(sha256_hex)) self->shared_->metrics.cut_peers.Increment();
+    });
   });
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "services/common/http/peer_registry.h"
 #include "services/common/http/response_format.h"
 #include "services/common/http/server.h"
 #include "services/common/http/transport.h"
@@ -49,6 +50,8 @@ class ServerMetrics {
   prometheus::Gauge& connections;
   prometheus::Counter& accept_pauses_limit;
   prometheus::Counter& accept_pauses_error;
+  prometheus::Counter& cut_strangers;
+  prometheus::Counter& cut_peers;
   // `reason` as in Refusal.
   void CountRefused(std::string_view reason);
   // Only with TLS. `version` as OpenSSL names it; empty for a failed handshake.
@@ -72,12 +75,15 @@ struct Shared {
         tls(std::move(context)),
         limits(limit),
         peer_check(std::move(check)),
+        peers({limit.connections_per_peer, limit.requests, limit.requests_per_peer}, name,
+              registry),
         metrics(registry, name, tls != nullptr) {}
 
   const std::string name;
   const std::shared_ptr<boost::asio::ssl::context> tls;
   const Limits limits;
   const PeerCheck peer_check;
+  PeerRegistry peers;
   ServerMetrics metrics;
   OpenCount open;
 };
@@ -99,12 +105,14 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
   // Any thread.
   void PostDrain();
   void PostCut();
-  void PostRecheckPeers();
+  // Cuts the connections that show this certificate.
+  void PostCutPeer(const std::string& sha256_hex);
 
   Shared& shared() { return *shared_; }
   Handler& handler() { return *lane_.handler; }
   Scratch& scratch() { return scratch_; }
   DateField& date() { return date_; }
+  Executor executor() const { return lane_.io->get_executor(); }
   bool draining() const { return draining_; }
   // The moment by which something must be done that may take `limit`. It is checked every
   // kSweepInterval by one timer of the lane: a timer for each step of each request costs more than
@@ -113,8 +121,10 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
     return coarse_now_ + limit + kSweepInterval;
   }
 
+  // A new connection is a stranger until it is admitted; on a plain listener it stays one.
   std::list<Session*>::iterator Register(Session* session);
-  void Unregister(std::list<Session*>::iterator place);
+  void Admit(std::list<Session*>::iterator place);
+  void Unregister(Session* session, std::list<Session*>::iterator place);
 
  private:
   using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor>;
@@ -122,6 +132,12 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
   boost::asio::awaitable<void> AcceptLoop();
   boost::asio::awaitable<void> SweepLoop();
   boost::asio::awaitable<void> Pause(std::chrono::milliseconds time);
+  bool Full() const;
+  // Cuts the stranger who has been here longest. False when nobody can be cut.
+  bool CutStranger();
+  template <typename Action>
+  void ForEachSession(Action action);
+  bool Empty() const { return strangers_.empty() && admitted_.empty(); }
   void Drain();
   // Lets the sweeper end, so that the io_context may run out of work.
   void WakeSweeperWhenDone();
@@ -130,7 +146,8 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
   const Lane lane_;
   Scratch scratch_;
   DateField date_;
-  std::list<Session*> sessions_;
+  std::list<Session*> strangers_;  // Oldest first.
+  std::list<Session*> admitted_;
   std::unique_ptr<Acceptor> acceptor_;
   Timer pause_;
   Timer sweep_;

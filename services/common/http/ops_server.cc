@@ -45,6 +45,7 @@ Limits OpsLimits() {
   limits.header_bytes = 8 * 1024;
   limits.body_bytes = 0;
   limits.connections = 64;
+  limits.linger = {};
   return limits;
 }
 

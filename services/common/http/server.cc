@@ -1,5 +1,6 @@
 #include "services/common/http/server.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/ip/address.hpp>
@@ -89,6 +90,32 @@ absl::Status Server::Listen(const std::string& address, std::uint16_t port) {
   return absl::OkStatus();
 }
 
+absl::Status Server::Adopt(int descriptor) {
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  sockaddr_storage address{};
+  socklen_t address_size = sizeof address;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0 ||
+      ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &address_size) != 0 ||
+      (address.ss_family != AF_INET && address.ss_family != AF_INET6)) {
+    return absl::InvalidArgumentError(
+        StrCat("file descriptor ", descriptor, " is no TCP socket that listens"));
+  }
+  const auto protocol = address.ss_family == AF_INET ? asio::ip::tcp::v4() : asio::ip::tcp::v6();
+  for (std::size_t i = 0; i < impl_->lanes.size(); ++i) {
+    // All lanes accept from the one queue of the socket.
+    const int own = i == 0 ? descriptor : ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    Acceptor acceptor(*impl_->lanes[i].io);
+    boost::system::error_code ec;
+    acceptor.assign(protocol, own, ec);
+    if (!ec) acceptor.set_option(asio::ip::tcp::no_delay(true), ec);
+    if (!ec) impl_->port = acceptor.local_endpoint(ec).port();
+    if (ec) return absl::UnavailableError(StrCat("inherited socket: ", ec.message()));
+    impl_->states[i]->Start(std::move(acceptor));
+  }
+  return absl::OkStatus();
+}
+
 std::uint16_t Server::port() const { return impl_->port; }
 
 void Server::StopAccepting() {
@@ -103,8 +130,11 @@ bool Server::AwaitIdle(std::chrono::milliseconds limit) {
   return false;
 }
 
-void Server::RecheckPeers() {
-  for (const auto& state : impl_->states) state->PostRecheckPeers();
+void Server::RecheckPeers(const PeerCheck& may_stay) {
+  for (const auto& certificate : impl_->shared->peers.Certificates()) {
+    if (may_stay(*certificate).ok()) continue;
+    for (const auto& state : impl_->states) state->PostCutPeer(certificate->sha256_hex);
+  }
 }
 
 std::size_t Server::connections() const { return impl_->shared->open.connections(); }

@@ -23,9 +23,9 @@ class Handler {
   virtual ~Handler() = default;
   // Must return an answer; an exception that escapes becomes a 500.
   virtual boost::asio::awaitable<Response> Handle(Request request) = 0;
-  // The answer to a request that the server itself refuses (bad framing: 400, 411, 413, 431, 501,
-  // timeouts: 408, draining: 503). `detail` says in one sentence what was wrong. The connection is
-  // closed after it.
+  // The answer to a request that the server itself refuses: bad framing (400, 411, 413, 431, 501),
+  // timeouts (408), too much open or in hand of one peer (429) or of all (503). `detail` says in
+  // one sentence what was wrong. The connection is closed after it, except after too many requests.
   virtual Response Refuse(int status, std::string_view detail) = 0;
 };
 
@@ -33,13 +33,25 @@ class Handler {
 struct Limits {
   std::size_t header_bytes = 16 * 1024;
   std::size_t body_bytes = 64 * 1024;
-  std::size_t connections = 10'000;  // Of one lane.
+  // In all. Whoever has not shown a certificate yet makes room for who comes; when all have, who
+  // comes waits until somebody leaves.
+  std::size_t connections = 10'000;
+  // Of one peer: more get the answer 429 and are closed.
+  std::size_t connections_per_peer = 1'000;
+  // Connections of one lane that have not shown a certificate: past it the oldest is closed.
+  std::size_t strangers = 1'000;
+  // Handled at one time, in all (more: 503) and of one peer (more: 429).
+  std::size_t requests = 4'096;
+  std::size_t requests_per_peer = 1'024;
   std::chrono::milliseconds handshake_timeout{10'000};
   // From the first byte of a request to the end of its header.
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_timeout{20'000};  // For the whole body.
   std::chrono::milliseconds write_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // Between requests on one connection.
+  // How long a draining server waits for a request on an idle connection, to answer it with
+  // `Connection: close`: a connection that is closed without a word may have one under way.
+  std::chrono::milliseconds linger{3'000};
 };
 
 // One thread's share of the server: an io_context that the owner runs on exactly one thread, and
@@ -50,7 +62,7 @@ struct Lane {
 };
 
 // Decides after the TLS handshake whether a peer may speak at all; an error closes the connection.
-// Called on the lane's thread.
+// Thread-safe: called on the lanes' threads and on that of RecheckPeers.
 using PeerCheck = std::function<absl::Status(const tls::PeerCertificate&)>;
 
 // HTTP/1.1 server over mutual TLS (or plain, for operations ports). Requests with a body need
@@ -69,17 +81,22 @@ class Server {
   // Binds and starts to accept. `port` 0 takes a free one. Unavailable when the address is taken,
   // with address and reason.
   absl::Status Listen(const std::string& address, std::uint16_t port);
+  // Starts to accept on a socket that listens already and that others may accept on, too: by this a
+  // new process takes over from an old one without a moment in which nobody does. Takes
+  // `descriptor` over. InvalidArgument when it is no such socket.
+  absl::Status Adopt(int descriptor);
   std::uint16_t port() const;
 
-  // First phase of stopping: closes the listener, idle connections and, after their answer, busy
-  // ones. Thread-safe.
+  // First phase of stopping: closes the listener, busy connections after their answer, idle ones
+  // after their next answer or Limits::linger. Thread-safe.
   void StopAccepting();
   // Second phase: waits until no connection is left or `limit` has passed, then cuts what is left.
   // Called from a thread that is no lane's. True when nothing had to be cut.
   bool AwaitIdle(std::chrono::milliseconds limit);
-  // Asks the peer check again about every open connection and cuts those that it refuses now: after
-  // a revocation. Thread-safe.
-  void RecheckPeers();
+  // Asks about every certificate that is connected and cuts the connections of those that may not
+  // stay, whatever they do. To be called after what the check looks at has changed: a connection is
+  // in the registry before its own peer check, so none falls between. Thread-safe.
+  void RecheckPeers(const PeerCheck& may_stay);
   std::size_t connections() const;
 
  private:

@@ -4,12 +4,15 @@ namespace postern::http {
 namespace {
 
 constexpr const char* kRefusalReasons[] = {
-    "malformed",   "target",       "host",       "length",  "transfer_encoding",
-    "expectation", "header_limit", "body_limit", "timeout", "handler_failed"};
+    "malformed",           "target",           "host",       "length",  "transfer_encoding",
+    "expectation",         "header_limit",     "body_limit", "timeout", "handler_failed",
+    "connections_of_peer", "requests_of_peer", "requests"};
 constexpr const char* kRejectionReasons[] = {
     "missing", "unknown_ca", "expired", "not_yet_valid", "invalid", "identity", "not_admitted"};
 constexpr const char* kConnectionsHelp = "Connections that are open.";
 constexpr const char* kPausesHelp = "Pauses of 100 ms in accepting connections.";
+constexpr const char* kCutHelp =
+    "Connections cut: strangers who made room, and peers who may not stay.";
 
 }  // namespace
 
@@ -19,7 +22,11 @@ ServerMetrics::ServerMetrics(metrics::Registry& registry, const std::string& lis
       accept_pauses_limit(registry.Counter("postern_http_accept_pauses_total", kPausesHelp,
                                            {{"listener", listener}, {"reason", "limit"}})),
       accept_pauses_error(registry.Counter("postern_http_accept_pauses_total", kPausesHelp,
-                                           {{"listener", listener}, {"reason", "error"}})) {
+                                           {{"listener", listener}, {"reason", "error"}})),
+      cut_strangers(registry.Counter("postern_http_connections_cut_total", kCutHelp,
+                                     {{"listener", listener}, {"reason", "stranger"}})),
+      cut_peers(registry.Counter("postern_http_connections_cut_total", kCutHelp,
+                                 {{"listener", listener}, {"reason", "peer"}})) {
   for (const char* reason : kRefusalReasons) {
     refused_[reason] = &registry.Counter("postern_http_refused_total",
                                          "Requests that the server refused by itself.",

@@ -3,6 +3,10 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <string>
 #include <typeinfo>
@@ -17,6 +21,7 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr auto kAwait = asio::use_awaitable;
 constexpr std::size_t kInputKeep = 4 * 1024;
 constexpr std::size_t kDiscardMax = 1024 * 1024;
 constexpr std::chrono::milliseconds kQuietAfter{1000};
@@ -24,6 +29,8 @@ constexpr std::chrono::milliseconds kCloseLimit{2000};
 constexpr std::chrono::milliseconds kNoLimit = std::chrono::hours(24 * 365);
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr Refusal kTimedOut{408, "timeout", "The request did not arrive in time."};
+constexpr Refusal kTooManyConnections{429, "connections_of_peer",
+                                      "This client has too many connections open."};
 
 const char* RejectionReason(const SSL* ssl) {
   switch (SSL_get_verify_result(ssl)) {
@@ -70,7 +77,7 @@ Session::Session(std::shared_ptr<LaneState> lane, Socket socket)
       in_(lane_->shared().limits.header_bytes + Scratch::kReceiveBytes + Scratch::kRecordBytes),
       place_(lane_->Register(this)) {}
 
-Session::~Session() { lane_->Unregister(place_); }
+Session::~Session() { lane_->Unregister(this, place_); }
 
 void Session::Enter(Phase phase, std::chrono::milliseconds limit) {
   phase_ = phase;
@@ -91,7 +98,16 @@ void Session::Sweep(LaneState::Clock::time_point now) {
 }
 
 void Session::Drain() {
-  if (phase_ == Phase::kIdle) transport_.CancelWaits();
+  if (phase_ != Phase::kIdle) return;
+  deadline_ = std::min(deadline_, lane_->DeadlineIn(IdleLimit()));
+  if (IdleLimit().count() > 0) return;
+  timed_out_ = true;
+  transport_.CancelWaits();
+}
+
+std::chrono::milliseconds Session::IdleLimit() const {
+  const Limits& limits = lane_->shared().limits;
+  return lane_->draining() ? limits.linger : limits.idle_timeout;
 }
 
 void Session::Cut() {
@@ -99,8 +115,16 @@ void Session::Cut() {
   transport_.Close();
 }
 
-void Session::RecheckPeer() {
-  if (peer_ != nullptr && !PeerMaySpeak()) Cut();
+bool Session::CutIfWaiting() {
+  if (cut_ || phase_ == Phase::kHandling || phase_ == Phase::kWriting) return false;
+  Cut();
+  return true;
+}
+
+bool Session::CutIfShows(std::string_view sha256_hex) {
+  if (cut_ || peer_ == nullptr || peer_->sha256_hex != sha256_hex) return false;
+  Cut();
+  return true;
 }
 
 asio::awaitable<void> Session::Run() {
@@ -110,7 +134,7 @@ asio::awaitable<void> Session::Run() {
     if (!admitted) co_return;
   }
   for (;;) {
-    Enter(Phase::kIdle, limits.idle_timeout);
+    Enter(Phase::kIdle, IdleLimit());
     RequestParser parser(limits.header_bytes, limits.body_bytes);
     const Read read = co_await ReadRequest(parser);
     if (read == Read::kGone) break;
@@ -129,6 +153,8 @@ asio::awaitable<void> Session::Run() {
     const bool sent = co_await Answer(std::move(response), options);
     if (!sent || cut_) co_return;
     if (options.close) break;
+    // Who sends many requests at once waits for the others between them.
+    if (in_.size() > 0) co_await asio::post(asio::bind_executor(lane_->executor(), kAwait));
   }
   transport_.ShutdownSend();
 }
@@ -149,10 +175,26 @@ asio::awaitable<bool> Session::Handshake() {
     co_return false;
   }
   metrics.CountHandshake(SSL_get_version(transport_.ssl()), took.count());
-  if (!ReadPeer() || !PeerMaySpeak()) {
+  co_return co_await Admit();
+}
+
+asio::awaitable<bool> Session::Admit() {
+  if (!ReadPeer()) {
     co_await CloseAfterFailure();
     co_return false;
   }
+  // Registered first and checked then: a change of what the check looks at finds it either way.
+  registration_ = lane_->shared().peers.Add(peer_);
+  if (!PeerMaySpeak()) {
+    co_await CloseAfterFailure();
+    co_return false;
+  }
+  if (registration_ == nullptr) {
+    co_await Refuse(kTooManyConnections, /*head=*/false);
+    co_return false;
+  }
+  admitted_ = true;
+  lane_->Admit(place_);
   co_return true;
 }
 
@@ -202,13 +244,13 @@ asio::awaitable<Session::Read> Session::ReadRequest(RequestParser& parser) {
 
 asio::awaitable<bool> Session::Receive() {
   for (;;) {
-    // While draining, a request that is here already is still answered, and nobody waits for
-    // another.
-    const bool last_look = lane_->draining() && phase_ == Phase::kIdle;
-    if (!last_look) co_await transport_.WaitReadable();
-    if (cut_ || timed_out_) co_return false;
+    co_await transport_.WaitReadable();
+    // A request that came at the last moment of an idle connection is still answered.
+    const bool last_look = timed_out_ && phase_ == Phase::kIdle;
+    if (cut_ || (timed_out_ && !last_look)) co_return false;
     switch (transport_.ReadSome(in_)) {
       case Transport::Read::kData:
+        timed_out_ = false;
         co_return true;
       case Transport::Read::kClosed:
         co_return false;
@@ -220,6 +262,15 @@ asio::awaitable<bool> Session::Receive() {
 }
 
 asio::awaitable<Response> Session::Handle(Request request) {
+  const PeerRegistry::Request in_hand(lane_->shared().peers, registration_.get());
+  if (const Refusal* refusal = in_hand.refusal(); refusal != nullptr) {
+    lane_->shared().metrics.CountRefused(refusal->reason);
+    co_return lane_->handler().Refuse(refusal->status, refusal->detail);
+  }
+  co_return co_await CallHandler(std::move(request));
+}
+
+asio::awaitable<Response> Session::CallHandler(Request request) {
   request.peer = peer_;
   request.received_at_us = NowMicros();
   const char* failure = nullptr;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "services/common/http/lane_state.h"
+#include "services/common/http/peer_registry.h"
 #include "services/common/http/request_parser.h"
 #include "services/common/http/transport.h"
 
@@ -27,26 +28,35 @@ class Session {
 
   // Ends what has passed its deadline, and takes the buffers from who is quiet.
   void Sweep(LaneState::Clock::time_point now);
-  // Ends the wait for a next request. A request that has begun is answered first.
+  // Gives an idle connection until Limits::linger for a next request, which is its last one.
   void Drain();
   // Closes the connection, whatever it does.
   void Cut();
-  // Cuts the connection if its peer may not speak any more.
-  void RecheckPeer();
+  // Cuts the connection if it waits for its peer. False when it does not, or was cut before.
+  bool CutIfWaiting();
+  // Cuts the connection if its peer has shown this certificate.
+  bool CutIfShows(std::string_view sha256_hex);
+  // Whether the peer has shown a certificate, and may speak.
+  bool admitted() const { return admitted_; }
 
  private:
   enum class Phase { kHandshake, kIdle, kHeader, kBody, kHandling, kWriting, kClosing };
   enum class Read { kRequest, kRefused, kGone };
 
   void Enter(Phase phase, std::chrono::milliseconds limit);
+  // How long it may be without a request.
+  std::chrono::milliseconds IdleLimit() const;
   boost::asio::awaitable<bool> Handshake();
   bool ReadPeer();
   bool PeerMaySpeak();
+  // Decides about a peer that has shown its certificate; refuses him.
+  boost::asio::awaitable<bool> Admit();
   boost::asio::awaitable<Read> ReadRequest(RequestParser& parser);
   // Waits for bytes and takes them. False when nothing more will be read: the peer went, or the
-  // time is up, or we drain.
+  // time is up.
   boost::asio::awaitable<bool> Receive();
   boost::asio::awaitable<Response> Handle(Request request);
+  boost::asio::awaitable<Response> CallHandler(Request request);
   // False when the connection is broken.
   boost::asio::awaitable<bool> Answer(Response response, AnswerOptions options);
   boost::asio::awaitable<void> Refuse(Refusal refusal, bool head);
@@ -57,6 +67,8 @@ class Session {
   Transport transport_;
   boost::beast::flat_buffer in_;
   std::shared_ptr<const tls::PeerCertificate> peer_;
+  std::unique_ptr<const PeerRegistry::Connection> registration_;
+  bool admitted_ = false;
   Phase phase_ = Phase::kHandshake;
   LaneState::Clock::time_point deadline_;
   bool quiet_ = false;  // Idle so long that the buffers were given back.

@@ -26,6 +26,8 @@ auto Token(Socket& socket) {
   return asio::bind_executor(socket.get_executor(), asio::as_tuple(asio::use_awaitable));
 }
 
+// What may wait for a peer that sends while it does not read.
+constexpr std::size_t kUnsentMax = 64 * 1024;
 // Above it, a shared buffer is given back after use.
 constexpr std::size_t kScratchKeep = 256 * 1024;
 
@@ -167,6 +169,8 @@ Transport::Read Transport::Open(boost::beast::flat_buffer& in) {
   feed_ = {};
   // A key update or an alert of ours may have come out; a rest goes with the next answer.
   if (!scratch_.sealed.empty()) PushSealed();
+  // A peer that asks for more and more of them and reads none.
+  if (unsent_.size() > kUnsentMax) broken_ = true;
   return outcome;
 }
 

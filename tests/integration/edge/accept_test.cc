@@ -60,6 +60,45 @@ TEST_F(AcceptTest, PutsTheEncryptedMessageIntoTheQueueAndRegistersIt) {
   EXPECT_GE(registration.durable_at_us(), envelope.accepted_at_us());
 }
 
+// The limit comes with the directory, and a change of it holds at once on open connections.
+TEST_F(AcceptTest, AClientKeepsToItsLimit) {
+  v1::Client limited = Register("acme", acme_files_);
+  limited.mutable_limits()->set_messages_per_second(1);
+  limited.mutable_limits()->set_burst(3);
+  server_->SetClient(limited);
+  const auto other_files = ClientsCa().Leaf("client", "other");
+  Register("other", other_files);
+  StartAll();
+  const auto client = Connect();
+  const auto first = client->Ask(PostText(GoodBody()));
+  ASSERT_EQ(first->status, 202);
+  EXPECT_EQ(first->fields.at("ratelimit-policy"), "\"rate\";q=3;w=3");
+  EXPECT_EQ(first->fields.at("ratelimit"), "\"rate\";r=2;t=1");
+  EXPECT_TRUE(first->fields.at("server-timing").starts_with("check;dur="));
+  std::optional<postern::test::RawAnswer> refused;
+  int accepted = 1;
+  // More than the burst and whatever a slow machine lets trickle in meanwhile.
+  ASSERT_TRUE(Eventually([&] {
+    refused = client->Ask(PostText(GoodBody()));
+    accepted += refused->status == 202 ? 1 : 0;
+    return refused->status == 429;
+  }));
+  EXPECT_EQ(Json(*refused)["code"], "rate-limited");
+  EXPECT_EQ(refused->fields.at("retry-after"), "1");
+  EXPECT_TRUE(refused->fields.at("ratelimit").starts_with("\"rate\";r=0;t="));
+  EXPECT_EQ(QueuedEnvelopes().size(), static_cast<std::size_t>(accepted));
+  const auto other = Connect(other_files)->Ask(PostText(GoodBody()));
+  EXPECT_EQ(other->status, 202) << "another client is not held back";
+  EXPECT_EQ(other->fields.count("ratelimit"), 0U);
+
+  limited.clear_limits();
+  server_->SetClient(limited);
+  EXPECT_TRUE(Eventually([&] {
+    const auto answer = client->Ask(PostText(GoodBody()));
+    return answer->status == 202 && answer->fields.count("ratelimit") == 0;
+  }));
+}
+
 TEST_F(AcceptTest, CarriesTheTraceOfTheClient) {
   StartAll();
   const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

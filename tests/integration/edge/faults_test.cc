@@ -166,32 +166,34 @@ TEST_F(FaultsTest, WhoeverIsNotARegisteredClientIsRefused) {
   EXPECT_EQ(Post()->status, 202);
 }
 
-TEST_F(FaultsTest, SuspensionAndRemovalReachOpenConnections) {
+TEST_F(FaultsTest, SuspensionAndRemovalCutOpenConnections) {
   StartAll();
-  const auto client = Connect();
-  ASSERT_EQ(client->Ask(PostText(GoodBody()))->status, 202);
-  Register("acme", acme_files_, v1::CLIENT_STATE_SUSPENDED);
-  std::optional<postern::test::RawAnswer> answer;
+  const auto other_files = ClientsCa().Leaf("client", "other");
+  Register("other", other_files);
   ASSERT_TRUE(Eventually([&] {
-    answer = client->Ask(PostText(GoodBody()));
-    return !answer.has_value() || answer->status != 202;
+    const auto answer = Connect(other_files)->Ask(PostText(GoodBody()));
+    return answer.has_value() && answer->status == 202;
   }));
+  const auto other = Connect(other_files);
+  const auto suspended = Connect();
+  ASSERT_EQ(suspended->Ask(PostText(GoodBody()))->status, 202);
+  Register("acme", acme_files_, v1::CLIENT_STATE_SUSPENDED);
+  EXPECT_TRUE(suspended->PeerCloses()) << "without having asked for anything";
+  const auto told = Connect();
+  const auto answer = told->Ask(PostText(GoodBody()));
   ASSERT_TRUE(answer.has_value());
   EXPECT_EQ(answer->status, 403);
   EXPECT_EQ(Json(*answer)["code"], "client-suspended");
-  EXPECT_TRUE(client->PeerCloses());
+  EXPECT_TRUE(told->PeerCloses());
 
   Register("acme", acme_files_);
   ASSERT_TRUE(Eventually([&] { return PostGives(202); }));
-  const auto second = Connect();
-  ASSERT_EQ(second->Ask(PostText(GoodBody()))->status, 202);
+  const auto removed = Connect();
+  ASSERT_EQ(removed->Ask(PostText(GoodBody()))->status, 202);
   Register("acme", ClientsCa().Leaf("client", "acme"));
-  ASSERT_TRUE(Eventually([&] {
-    answer = second->Ask(PostText(GoodBody()));
-    return !answer.has_value() || answer->status != 202;
-  }));
-  EXPECT_EQ(answer->status, 403);
-  EXPECT_EQ(Json(*answer)["code"], "certificate-not-registered");
+  EXPECT_TRUE(removed->PeerCloses());
+  EXPECT_FALSE(Connect()->Ask(PostText(GoodBody())).has_value());
+  EXPECT_EQ(other->Ask(PostText(GoodBody()))->status, 202) << "another client notices nothing";
 }
 
 TEST_F(FaultsTest, StopAnswersWhatIsInHandAndFlushesRegistrations) {

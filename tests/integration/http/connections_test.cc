@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -76,19 +78,124 @@ TEST_F(ServerTest, ThePeerCheckDecides) {
   EXPECT_EQ(Rejections("not_admitted"), "1");
 }
 
-TEST_F(ServerTest, AConnectionThatThePeerCheckRefusesLaterIsCut) {
-  auto admitted = std::make_shared<std::atomic<bool>>(true);
-  check_ = [admitted](const tls::PeerCertificate&) {
-    return *admitted ? absl::OkStatus() : absl::PermissionDeniedError("revoked");
-  };
+TEST_F(ServerTest, ConnectionsOfAPeerThatMayNotStayAreCut) {
+  StartServer(2);
+  const tls::Files other_files = authority_.Leaf("client", "other");
+  test::TlsClient other(Options(other_files));
+  ASSERT_TRUE(other.Ask(kGet).has_value());
+  std::vector<std::unique_ptr<test::TlsClient>> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(Connect());
+    ASSERT_TRUE(clients.back()->Ask(kGet).has_value());
+  }
+  // One of them waits for its answer.
+  ASSERT_TRUE(clients.front()->Send(Post("/wait", "x")));
+  ASSERT_TRUE(test::Eventually(
+      [this] { return running_->handler(0).waiting + running_->handler(1).waiting == 1; }));
+  int asked = 0;
+  running_->server().RecheckPeers([&asked](const tls::PeerCertificate&) {
+    ++asked;
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(asked, 2) << "once for each certificate";
+  ASSERT_TRUE(clients.back()->Ask(kGet).has_value());
+  running_->server().RecheckPeers([](const tls::PeerCertificate& peer) {
+    return peer.id.name == "other" ? absl::OkStatus() : absl::PermissionDeniedError("revoked");
+  });
+  for (const auto& client : clients) EXPECT_TRUE(client->PeerCloses());
+  EXPECT_TRUE(other.Ask(kGet).has_value());
+  EXPECT_EQ(
+      running_->Metric("postern_http_connections_cut_total{listener=\"test\",reason=\"peer\"}"),
+      "8");
+}
+
+TEST_F(ServerTest, APeerHasItsShareOfConnections) {
+  limits_.connections_per_peer = 2;
+  StartServer(2);
+  const tls::Files renewed = authority_.Leaf("client", "billing");
+  auto first = Connect();
+  test::TlsClient second(Options(renewed));
+  ASSERT_TRUE(first->Ask(kGet).has_value());
+  ASSERT_TRUE(second.Ask(kGet).has_value());
+  const auto third = Connect();
+  const auto refused = third->Ask(kGet);
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->status, 429);
+  EXPECT_EQ(refused->fields.at("connection"), "close");
+  EXPECT_TRUE(third->PeerCloses());
+  EXPECT_FALSE(IsRefused(Options(authority_.Leaf("client", "other"))));
+  first.reset();
+  EXPECT_TRUE(test::Eventually([this] {
+    const auto answer = Connect()->Ask(kGet);
+    return answer.has_value() && answer->status == 200;
+  }));
+}
+
+TEST_F(ServerTest, APeerHasItsShareOfRequestsInHand) {
+  limits_.requests_per_peer = 1;
   StartServer();
-  const auto client = Connect();
-  ASSERT_TRUE(client->Ask(kGet).has_value());
-  running_->server().RecheckPeers();
-  ASSERT_TRUE(client->Ask(kGet).has_value());
-  *admitted = false;
-  running_->server().RecheckPeers();
-  EXPECT_TRUE(client->PeerCloses());
+  const auto busy = Connect();
+  ASSERT_TRUE(busy->Send(Post("/wait", "x")));
+  ASSERT_TRUE(test::Eventually([this] { return running_->handler().waiting == 1; }));
+  const auto more = Connect();
+  auto answer = more->Ask(kGet);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->status, 429);
+  EXPECT_FALSE(IsRefused(Options(authority_.Leaf("client", "other"))));
+  running_->handler().Release();
+  ASSERT_TRUE(busy->ReadAnswer().has_value());
+  answer = more->Ask(kGet);
+  ASSERT_TRUE(answer.has_value()) << "the connection stays usable";
+  EXPECT_EQ(answer->status, 200);
+}
+
+TEST_F(ServerTest, MoreRequestsThanTheServerTakesAreRefused) {
+  limits_.requests = 1;
+  StartServer();
+  const auto busy = Connect();
+  ASSERT_TRUE(busy->Send(Post("/wait", "x")));
+  ASSERT_TRUE(test::Eventually([this] { return running_->handler().waiting == 1; }));
+  test::TlsClient other(Options(authority_.Leaf("client", "other")));
+  const auto answer = other.Ask(kGet);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->status, 503);
+}
+
+// Connections that never shake hands, more than there is room for.
+TEST_F(ServerTest, StrangersMakeRoomForWhoComes) {
+  for (const bool by_sum : {true, false}) {
+    limits_.connections = by_sum ? 8 : 1000;
+    limits_.strangers = by_sum ? 1000 : 8;
+    StartServer();
+    const auto known = Connect();
+    ASSERT_TRUE(known->Ask(kGet).has_value());
+    auto options = Options(tls::Files());
+    options.plain = true;
+    std::vector<std::unique_ptr<test::TlsClient>> strangers;
+    for (int i = 0; i < 30; ++i) strangers.push_back(std::make_unique<test::TlsClient>(options));
+    const auto client = Connect();
+    EXPECT_TRUE(client->Ask(kGet).has_value());
+    EXPECT_TRUE(known->Ask(kGet).has_value());
+    EXPECT_TRUE(strangers.front()->PeerCloses());
+    EXPECT_LE(running_->server().connections(), 9u);
+  }
+}
+
+// One connection's thousand requests in one write hold nobody else up: it takes turns.
+TEST_F(ServerTest, WhoSendsManyRequestsAtOnceTakesTurns) {
+  StartServer();
+  const auto other = Connect();
+  ASSERT_TRUE(other->Ask(kGet).has_value());
+  const auto many = Connect();
+  std::string burst = Post("/wait", "");
+  constexpr int kRequests = 400;
+  for (int i = 0; i < kRequests; ++i) burst += kGet;
+  ASSERT_TRUE(many->Send(burst));
+  ASSERT_TRUE(test::Eventually([this] { return running_->handler().waiting == 1; }));
+  ASSERT_TRUE(other->Send("GET /order HTTP/1.1\r\nHost: a\r\n\r\n"));
+  running_->handler().Release();
+  ASSERT_TRUE(other->ReadAnswer().has_value());
+  EXPECT_LT(running_->handler().handled_at_order, kRequests);
 }
 
 TEST_F(ServerTest, SessionsAreNotResumed) {
@@ -195,7 +302,48 @@ TEST_F(ServerTest, SilentConnectionsAreClosed) {
   EXPECT_TRUE(test::Eventually([this] { return running_->server().connections() == 0; }));
 }
 
+// A connection that is closed without a word may have a request under way.
+TEST_F(ServerTest, DrainAnswersOneMoreRequestOfWhatIsIdle) {
+  StartServer();
+  const auto idle = Connect();
+  ASSERT_TRUE(idle->Ask(kGet).has_value());
+  running_->server().StopAccepting();
+  EXPECT_TRUE(test::Eventually([this] { return !Connect()->connected(); }));
+  const auto answer = idle->Ask(kGet);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(answer->fields.at("connection"), "close");
+  EXPECT_TRUE(idle->PeerCloses());
+}
+
+// As two processes do that share the socket: one begins before the other ends.
+TEST_F(ServerTest, ASocketIsHandedOverWithoutARefusal) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listener, 64), 0);
+  auto old = std::make_unique<RunningServer>(&server_files_, limits_, 2, check_, ::dup(listener));
+  running_ = std::make_unique<RunningServer>(&server_files_, limits_, 2, check_, ::dup(listener));
+  ASSERT_EQ(old->port(), running_->port());
+  for (int i = 0; i < 20; ++i) {
+    if (i == 10) old.reset();
+    EXPECT_TRUE(Connect()->Ask(kGet).has_value()) << i;
+  }
+  ::close(listener);
+}
+
+TEST_F(ServerTest, OnlyASocketThatListensIsTakenOver) {
+  StartServer();
+  EXPECT_TRUE(absl::IsInvalidArgument(running_->server().Adopt(-1)));
+  const int other = ::socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT_TRUE(absl::IsInvalidArgument(running_->server().Adopt(other)));
+  ::close(other);
+}
+
 TEST_F(ServerTest, DrainAnswersWhatIsInFlightAndClosesWhatIsIdle) {
+  limits_.linger = milliseconds(100);
   StartServer();
   const auto idle = Connect();
   ASSERT_TRUE(idle->Ask(kGet).has_value());
@@ -240,7 +388,7 @@ TEST_F(ServerTest, WhatDoesNotEndIsCutAtTheLimit) {
   EXPECT_FALSE(client->ReadAnswer().has_value());
 }
 
-TEST_F(ServerTest, AFullLaneServesWhoIsInAndTakesOthersLater) {
+TEST_F(ServerTest, AFullServerServesWhoIsInAndTakesOthersLater) {
   limits_.connections = 2;
   StartServer();
   auto first = Connect();
@@ -261,6 +409,7 @@ TEST_F(ServerTest, AFullLaneServesWhoIsInAndTakesOthersLater) {
 }
 
 TEST_F(ServerTest, LanesShareThePort) {
+  limits_.linger = milliseconds(100);
   StartServer(2);
   std::vector<std::unique_ptr<test::TlsClient>> clients;
   const auto both_used = [this] {

@@ -37,6 +37,7 @@ class TestHandler final : public Handler {
 
   asio::awaitable<Response> Handle(Request request) override {
     ++handled;
+    if (request.path == "/order") handled_at_order = handled.load();
     if (request.path == "/throw") throw std::runtime_error("must not be seen by anybody");
     if (request.path == "/wait") {
       ++waiting;
@@ -72,6 +73,7 @@ class TestHandler final : public Handler {
 
   std::atomic<int> handled{0};
   std::atomic<int> waiting{0};
+  std::atomic<int> handled_at_order{0};  // How many came before `/order`.
 
  private:
   asio::io_context& io_;
@@ -82,7 +84,9 @@ class TestHandler final : public Handler {
 // A running server with `lanes` threads.
 class RunningServer {
  public:
-  RunningServer(const tls::Files* files, Limits limits, std::size_t lanes, PeerCheck check) {
+  // `listener`: a socket to take over; without one it listens on a free port.
+  RunningServer(const tls::Files* files, Limits limits, std::size_t lanes, PeerCheck check,
+                int listener = -1) {
     std::vector<Lane> all;
     for (std::size_t i = 0; i < lanes; ++i) {
       ios_.push_back(std::make_unique<asio::io_context>(1));
@@ -95,7 +99,8 @@ class RunningServer {
     std::shared_ptr<asio::ssl::context> context;
     if (files != nullptr) context = tls::ServerContext(*files).value();
     server_ = std::make_unique<Server>("test", all, context, limits, std::move(check), metrics);
-    const absl::Status listening = server_->Listen("127.0.0.1", 0);
+    const absl::Status listening =
+        listener >= 0 ? server_->Adopt(listener) : server_->Listen("127.0.0.1", 0);
     if (!listening.ok()) throw std::runtime_error(listening.ToString());
     for (auto& io : ios_) threads_.emplace_back([&io] { io->run(); });
   }

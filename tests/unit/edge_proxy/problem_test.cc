@@ -28,7 +28,7 @@ TEST(Problem, TableHasOneRowPerCodeInOrder) {
     EXPECT_FALSE(type.title.empty());
     EXPECT_EQ(&TypeOf(type.code), &type);
   }
-  EXPECT_EQ(index, static_cast<int>(ProblemCode::kShuttingDown) + 1);
+  EXPECT_EQ(index, static_cast<int>(ProblemCode::kOverloaded) + 1);
 }
 
 TEST(Problem, EveryCodeIsAnsweredAsRfc9457) {
