@@ -83,11 +83,13 @@ std::optional<std::uint64_t> OldestEntry(const redisReply& stream) {
 
 }  // namespace
 
-QueueMonitor::QueueMonitor(const asio::any_io_executor& executor, std::string consumer,
-                           RedisLink::MakeSettings make_settings, WorkerMetrics& metrics)
-    : consumer_(std::move(consumer)),
+QueueMonitor::QueueMonitor(const asio::any_io_executor& executor, Options options,
+                           RedisLink::MakeSettings make_settings, redis::QueueSafety& safety,
+                           WorkerMetrics& metrics)
+    : options_(std::move(options)),
       link_(executor, "monitor", std::move(make_settings), metrics.redis_faults),
       wakeup_(executor),
+      safety_(safety),
       metrics_(metrics) {}
 
 asio::awaitable<void> QueueMonitor::Run() {
@@ -96,9 +98,10 @@ asio::awaitable<void> QueueMonitor::Run() {
     co_await Measure();
     if (std::chrono::steady_clock::now() >= next_deletion) {
       co_await DeleteConsumers(false);
-      next_deletion = std::chrono::steady_clock::now() + kStaleConsumerPeriod;
+      next_deletion = std::chrono::steady_clock::now() + options_.stale_period;
     }
-    if (!stopped_) co_await wakeup_.WaitUntil(std::chrono::steady_clock::now() + kMonitorPeriod);
+    const auto next = std::chrono::steady_clock::now() + redis::kSafetyCheckInterval;
+    if (!stopped_) co_await wakeup_.WaitUntil(next);
   }
   if (link_.connected()) co_await DeleteConsumers(true);
   link_.Close();
@@ -107,17 +110,26 @@ asio::awaitable<void> QueueMonitor::Run() {
 
 asio::awaitable<void> QueueMonitor::Measure() {
   std::string wire;
+  const std::size_t settings = redis::AppendSafetyCommands(wire);
   for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
     redis::AppendCommand(wire, "XINFO", "STREAM", redis::StreamKey(shard));
     redis::AppendCommand(wire, "XINFO", "GROUPS", redis::StreamKey(shard));
   }
-  auto replies = co_await link_.Exchange(std::move(wire), 2 * redis::kShards, kRedisTimeout);
+  auto replies =
+      co_await link_.Exchange(std::move(wire), settings + 2 * redis::kShards, kRedisTimeout);
   if (!replies.ok()) co_return;
   link_.ResetPause();
-  Publish(*replies);
+  const std::span<const redis::Reply> answers(*replies);
+  const absl::StatusOr<redis::Faults> faults = redis::JudgeSafety(answers.first(settings));
+  if (faults.ok()) {
+    safety_.Set(*faults);
+  } else {
+    link_.Report(faults.status());
+  }
+  Publish(answers.subspan(settings));
 }
 
-void QueueMonitor::Publish(const std::vector<redis::Reply>& replies) {
+void QueueMonitor::Publish(std::span<const redis::Reply> replies) {
   std::int64_t lag = 0;
   std::int64_t pending = 0;
   std::optional<std::uint64_t> oldest;
@@ -138,13 +150,13 @@ void QueueMonitor::Publish(const std::vector<redis::Reply>& replies) {
 
 asio::awaitable<void> QueueMonitor::DeleteConsumers(bool own) {
   const std::chrono::milliseconds least_idle =
-      own ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kStaleConsumer);
+      own ? std::chrono::milliseconds(0) : options_.stale_after;
   const std::string idle = std::to_string(least_idle.count());
   const std::string_view whose = own ? "own" : "others";
   std::string wire;
   for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
     redis::AppendCommand(wire, "EVAL", kDeleteConsumers, "1", redis::StreamKey(shard),
-                         redis::kConsumerGroup, consumer_, idle, whose);
+                         redis::kConsumerGroup, options_.consumer, idle, whose);
   }
   auto replies = co_await link_.Exchange(std::move(wire), redis::kShards, kRedisTimeout);
   if (!replies.ok()) co_return;

@@ -14,6 +14,7 @@
 #include "services/common/http/ops_server.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/redis/queue_safety.h"
 #include "services/common/rpc/authorization.h"
 #include "services/common/tls/identity.h"
 #include "services/keys/data_key_store.h"
@@ -30,6 +31,7 @@
 #include "services/server/health_monitor.h"
 #include "services/server/key_envelope_reader.h"
 #include "services/server/limits.h"
+#include "services/server/queue_watch.h"
 #include "services/server/rpc_server.h"
 #include "services/server/startup_checks.h"
 
@@ -39,6 +41,7 @@ struct Application::Parts {
   explicit Parts(Settings s)
       : settings(std::move(s)),
         certificate("mesh", settings.mesh.certificate, metrics),
+        queue_safety(metrics),
         rpc(settings.trust_domain, metrics) {}
 
   void MakeKeys();
@@ -57,6 +60,7 @@ struct Application::Parts {
   const Settings settings;
   metrics::Registry metrics{"postern-server"};
   app::CertificateWatch certificate;
+  redis::QueueSafety queue_safety;
 
   // Unique among processes, those before a restart included.
   const std::string holder = StrCat(settings.name, "-", Uuid::Random().ToString());
@@ -76,6 +80,7 @@ struct Application::Parts {
   std::unique_ptr<messages::RegistrationService> registration_service;
   std::unique_ptr<messages::DeliveryService> delivery_service;
 
+  std::unique_ptr<QueueWatch> queue_watch;
   std::unique_ptr<messages::QueueClient> queue;
   std::unique_ptr<messages::Reconciler> reconciler;
   std::unique_ptr<messages::Ledger> ledger;
@@ -116,6 +121,7 @@ void Application::Parts::MakeWriting() {
 }
 
 void Application::Parts::MakeUpkeep() {
+  queue_watch = std::make_unique<QueueWatch>(connections.redis, queue_safety);
   queue = std::make_unique<messages::QueueClient>(connections.redis);
   messages::Reconciler::Settings reconciling;
   reconciling.database = connections.database;
@@ -158,7 +164,7 @@ absl::Status Application::Parts::StartRpc() {
 }
 
 std::vector<http::Check> Application::Parts::Checks() {
-  return {DatabaseCheck(DatabaseHealthy()), QueueCheck(*ledger), LedgerCheck(*ledger),
+  return {DatabaseCheck(DatabaseHealthy()), QueueCheck(*ledger, queue_safety), LedgerCheck(*ledger),
           certificate.Check()};
 }
 
@@ -212,6 +218,7 @@ void Application::Stop() {
   if (p.reconciler) p.reconciler->Stop();
   if (p.ledger) p.ledger->Stop();
   if (p.queue) p.queue->Stop();
+  if (p.queue_watch) p.queue_watch->Stop();
   if (p.key_database) p.key_database->Stop();
   if (p.database) p.database->Stop();
   if (p.ops) p.ops->Stop();
