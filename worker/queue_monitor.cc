@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "services/common/redis/command.h"
+#include "services/common/redis/fields.h"
 #include "services/common/redis/queue_layout.h"
 #include "worker/limits.h"
 #include "worker/queue_entry.h"
@@ -34,25 +35,6 @@ end
 return deleted
 )";
 
-std::string_view Text(const redisReply& reply) {
-  return reply.str == nullptr ? std::string_view() : std::string_view(reply.str, reply.len);
-}
-
-// The value that follows `name` in a flat list of names and values.
-const redisReply* Find(const redisReply& list, std::string_view name) {
-  if (list.type != REDIS_REPLY_ARRAY) return nullptr;
-  for (std::size_t i = 0; i + 1 < list.elements; i += 2) {
-    if (Text(*list.element[i]) == name) return list.element[i + 1];
-  }
-  return nullptr;
-}
-
-std::optional<std::int64_t> Number(const redisReply& list, std::string_view name) {
-  const redisReply* const value = Find(list, name);
-  if (value == nullptr || value->type != REDIS_REPLY_INTEGER) return std::nullopt;
-  return value->integer;
-}
-
 struct GroupState {
   std::int64_t pending = 0;
   std::optional<std::int64_t> lag;
@@ -62,21 +44,20 @@ GroupState ReadGroups(const redisReply& groups) {
   GroupState state;
   for (std::size_t i = 0; groups.type == REDIS_REPLY_ARRAY && i < groups.elements; ++i) {
     const redisReply& group = *groups.element[i];
-    const redisReply* const name = Find(group, "name");
-    if (name == nullptr || Text(*name) != redis::kConsumerGroup) continue;
-    state.pending = Number(group, "pending").value_or(0);
-    state.lag = Number(group, "lag");
+    if (redis::TextField(group, "name") != redis::kConsumerGroup) continue;
+    state.pending = redis::IntegerField(group, "pending").value_or(0);
+    state.lag = redis::IntegerField(group, "lag");
   }
   return state;
 }
 
 // When the stream's first entry came, in milliseconds since the Unix epoch.
 std::optional<std::uint64_t> OldestEntry(const redisReply& stream) {
-  const redisReply* const first = Find(stream, "first-entry");
+  const redisReply* const first = redis::FindField(stream, "first-entry");
   if (first == nullptr || first->type != REDIS_REPLY_ARRAY || first->elements == 0) {
     return std::nullopt;
   }
-  const auto id = EntryId::Parse(Text(*first->element[0]));
+  const auto id = EntryId::Parse(redis::Text(*first->element[0]));
   if (!id) return std::nullopt;
   return id->milliseconds;
 }
@@ -136,7 +117,7 @@ void QueueMonitor::Publish(std::span<const redis::Reply> replies) {
   for (std::size_t shard = 0; shard < redis::kShards; ++shard) {
     const redisReply& stream = replies[2 * shard].raw();
     const GroupState group = ReadGroups(replies[2 * shard + 1].raw());
-    const std::int64_t length = Number(stream, "length").value_or(0);
+    const std::int64_t length = redis::IntegerField(stream, "length").value_or(0);
     pending += group.pending;
     // Redis does not know the lag when an entry that nobody read was deleted.
     lag += group.lag.value_or(std::max<std::int64_t>(0, length - group.pending));

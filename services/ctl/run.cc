@@ -43,6 +43,7 @@ void AddAllCommands(CommandTree& tree, Context& context) {
   AddMessageCommands(tree, context);
   AddClientCommands(tree, context);
   AddLedgerCommand(tree, context);
+  AddQueueCommands(tree, context);
   AddDatabaseCommands(tree, context);
   AddDoctorCommand(tree, context);
 }

@@ -38,6 +38,12 @@ bool IsWellFormed(const v1::Envelope& envelope) {
          IsVisibleAscii(envelope.traceparent(), kTraceparentMax) && envelope.accepted_at_us() > 0;
 }
 
+bool IsEnvelopeOf(std::string_view bytes, const Uuid& id) {
+  v1::Envelope envelope;
+  return envelope.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+         envelope.id() == id.bytes() && IsWellFormed(envelope);
+}
+
 bool IsWellFormed(const v1::QueuePosition& position) {
   return position.shard() < redis::kShards && position.entry_id().size() <= kEntryIdMax &&
          EntryTimeMicros(position.entry_id()) > 0;

@@ -19,6 +19,9 @@ inline constexpr char kNotStorable[] = "NOT_STORABLE";
 // take it.
 bool IsWellFormed(const v1::Envelope& envelope);
 
+// Whether `bytes` are a well-formed envelope of the message `id`.
+bool IsEnvelopeOf(std::string_view bytes, const Uuid& id);
+
 // Whether a position names a shard and an entry.
 bool IsWellFormed(const v1::QueuePosition& position);
 

@@ -24,6 +24,7 @@
 #include "services/messages/message_service.h"
 #include "services/messages/message_writer.h"
 #include "services/messages/queue_client.h"
+#include "services/messages/queue_service.h"
 #include "services/messages/reconciler.h"
 #include "services/messages/registration_service.h"
 #include "services/server/checks.h"
@@ -85,6 +86,7 @@ struct Application::Parts {
   std::unique_ptr<messages::Reconciler> reconciler;
   std::unique_ptr<messages::Ledger> ledger;
   std::unique_ptr<messages::MessageService> message_service;
+  std::unique_ptr<messages::QueueService> queue_service;
 
   RpcServer rpc;
   std::unique_ptr<http::OpsServer> ops;
@@ -133,6 +135,7 @@ void Application::Parts::MakeUpkeep() {
   accounting.database = connections.database;
   accounting.holder = holder;
   ledger = std::make_unique<messages::Ledger>(std::move(accounting), *queue, metrics);
+  queue_service = std::make_unique<messages::QueueService>(*database, *queue, *reconciler);
   reconciler->Start();
   ledger->Start();
 }
@@ -156,7 +159,7 @@ absl::Status Application::Parts::StartRpc() {
   const absl::Status started = rpc.Start(
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
       {key_service.get(), client_service.get(), registration_service.get(), delivery_service.get(),
-       message_service.get()});
+       message_service.get(), queue_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
