@@ -80,6 +80,10 @@ Application::Application(const Settings& settings, std::shared_ptr<grpc::Channel
                           "Messages taken from the queue and not yet acknowledged.",
                           [this] { return static_cast<double>(in_flight_.size()); });
   in_flight_.OnRoom([this] { reader_.Wake(); });
+  reporter_.OnRemove([this](const EntryKey& key) {
+    metrics_.dead.Increment();
+    acknowledger_.Add(key);
+  });
   deliverer_.OnServerBack([this] { reader_.Wake(); });
 }
 

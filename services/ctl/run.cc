@@ -44,6 +44,7 @@ void AddAllCommands(CommandTree& tree, Context& context) {
   AddClientCommands(tree, context);
   AddLedgerCommand(tree, context);
   AddQueueCommands(tree, context);
+  AddDeadCommands(tree, context);
   AddDatabaseCommands(tree, context);
   AddDoctorCommand(tree, context);
 }

@@ -14,6 +14,10 @@ inline constexpr char kUnreadableEntry[] = "UNREADABLE_ENTRY";
 inline constexpr char kAuthenticationFailed[] = "AUTHENTICATION_FAILED";
 inline constexpr char kDataKeyUnknown[] = "DATA_KEY_UNKNOWN";
 inline constexpr char kNotStorable[] = "NOT_STORABLE";
+inline constexpr char kAttemptsExhausted[] = "ATTEMPTS_EXHAUSTED";
+
+// Which life of the message this is, from 1.
+std::int64_t EpochOf(const v1::Envelope& envelope);
 
 // Whether every part of the envelope has the form that its field promises, so that the register can
 // take it.

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace postern::messages {
 
@@ -73,6 +74,7 @@ inline constexpr std::size_t kNumberCiphertextMax = 64;
 inline constexpr std::size_t kMetadataMax = 2048;
 inline constexpr std::size_t kTraceparentMax = 55;
 inline constexpr std::size_t kReasonMax = 64;
+inline constexpr std::uint32_t kEpochMax = 1'000'000;
 inline constexpr std::size_t kEntryIdMax = 41;
 
 }  // namespace postern::messages

@@ -20,6 +20,7 @@ absl::StatusOr<MessageQuery> QueryOf(const v1::ListMessagesRequest& request) {
   query.limit = request.page_size() == 0 ? kPageDefault : std::min(request.page_size(), kPageMax);
   query.client_id = request.client_id();
   query.client_ref = request.client_ref();
+  query.reason = request.reason();
   query.accepted_from_us = request.accepted_from_us();
   query.accepted_until_us = request.accepted_until_us();
   for (const int state : request.states()) {

@@ -19,6 +19,7 @@
 #include "services/common/tls/identity.h"
 #include "services/keys/data_key_store.h"
 #include "services/keys/key_service.h"
+#include "services/messages/dead_letter_service.h"
 #include "services/messages/delivery_service.h"
 #include "services/messages/ledger.h"
 #include "services/messages/message_service.h"
@@ -87,6 +88,7 @@ struct Application::Parts {
   std::unique_ptr<messages::Ledger> ledger;
   std::unique_ptr<messages::MessageService> message_service;
   std::unique_ptr<messages::QueueService> queue_service;
+  std::unique_ptr<messages::DeadLetterService> dead_letter_service;
 
   RpcServer rpc;
   std::unique_ptr<http::OpsServer> ops;
@@ -114,6 +116,7 @@ void Application::Parts::MakeWriting() {
   writing.server_name = settings.name;
   writing.commit_interval = settings.database.commit_interval;
   writing.registration_hold = settings.registration_hold;
+  writing.attempts_max = settings.attempts_max;
   const messages::EnvelopeReaderFactory readers = EnvelopeReaders();
   writer = std::make_unique<messages::MessageWriter>(std::move(writing), readers, metrics);
   openers = std::make_unique<exec::BoundedExecutor>("openers", kOpenerThreads, kOpenerQueueMax);
@@ -136,6 +139,11 @@ void Application::Parts::MakeUpkeep() {
   accounting.holder = holder;
   ledger = std::make_unique<messages::Ledger>(std::move(accounting), *queue, metrics);
   queue_service = std::make_unique<messages::QueueService>(*database, *queue, *reconciler);
+  dead_letter_service = std::make_unique<messages::DeadLetterService>(
+      *database, *queue, [this](const grpc::AuthContext& context) {
+        const auto peer = rpc::PeerId(context, settings.trust_domain);
+        return peer.ok() ? peer->ToString() : std::string("unknown");
+      });
   reconciler->Start();
   ledger->Start();
 }
@@ -159,7 +167,7 @@ absl::Status Application::Parts::StartRpc() {
   const absl::Status started = rpc.Start(
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
       {key_service.get(), client_service.get(), registration_service.get(), delivery_service.get(),
-       message_service.get(), queue_service.get()});
+       message_service.get(), queue_service.get(), dead_letter_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });

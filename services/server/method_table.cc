@@ -50,7 +50,7 @@ std::vector<std::string> HealthComponents() {
   return {"postern.v1.RegistrationService", "postern.v1.DeliveryService",
           "postern.v1.KeyService",          "postern.v1.MessageService",
           "postern.v1.ClientService",       "postern.v1.CertificateService",
-          "postern.v1.QueueService"};
+          "postern.v1.QueueService",        "postern.v1.DeadLetterService"};
 }
 
 }  // namespace postern::server

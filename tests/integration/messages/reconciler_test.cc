@@ -35,9 +35,7 @@ class ReconcilerTest : public QueueTest {
     Reconciler::Result result;
     do {
       result = RunOnce(reconciler);
-      sum.looked_at += result.looked_at;
-      sum.requeued += result.requeued;
-      sum.removed += result.removed;
+      sum.Add(result);
       sum.leader = result.leader;
     } while (result.looked_at == 500 * 20);
     return sum;

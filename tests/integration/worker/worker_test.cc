@@ -283,6 +283,18 @@ TEST_F(WorkerTest, DeadMessagesAreRemoved) {
   EXPECT_TRUE(service_.Attempts().empty());
 }
 
+TEST_F(WorkerTest, RemovesWhatItsReportMadeDead) {
+  service_.SetDecide([](const v1::Delivery&) {
+    return FakeDeliveryService::Outcome(v1::DELIVERY_RESULT_RETRY, "DATA_KEY_UNKNOWN");
+  });
+  service_.SetRemoveReported();
+  auto worker = StartWorker();
+  Enqueue(40);
+  EXPECT_TRUE(Eventually([&] { return service_.ReceivedMessages() == 40; }));
+  EXPECT_TRUE(QueueGetsEmpty());
+  EXPECT_EQ(service_.Attempts().size(), 40U);
+}
+
 TEST_F(WorkerTest, UnreadableEntryIsHandedOverAndRemoved) {
   auto worker = StartWorker();
   std::string wire;
