@@ -28,7 +28,7 @@ Application::Application(Settings settings)
     : settings_(std::move(settings)),
       metrics_("postern-edge"),
       queue_metrics_(metrics_),
-      safety_(settings_.allow_unsafe_queue),
+      safety_(metrics_, settings_.allow_unsafe_queue),
       directory_(settings_.directory_cache_file, {settings_.messages_per_second, settings_.burst}) {
 }
 
@@ -108,7 +108,7 @@ absl::Status Application::RefuseUnsafeQueue() {
   return absl::FailedPreconditionError(
       StrCat("Redis at ", settings_.redis_host, ":", settings_.redis_port,
              " can lose acknowledged messages: ", absl::StrJoin(*faults, "; "),
-             ". (allow_unsafe_queue accepts that.)"));
+             ". Correct that, or start with --allow-unsafe-queue to accept it."));
 }
 
 void Application::MakeLanes() {

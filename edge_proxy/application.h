@@ -19,7 +19,6 @@
 #include "edge_proxy/health.h"
 #include "edge_proxy/queue_metrics.h"
 #include "edge_proxy/queue_monitor.h"
-#include "edge_proxy/queue_safety.h"
 #include "edge_proxy/registrar.h"
 #include "edge_proxy/settings.h"
 #include "postern/v1/message_service.grpc.pb.h"
@@ -27,6 +26,7 @@
 #include "services/common/http/ops_server.h"
 #include "services/common/http/server.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/redis/queue_safety.h"
 
 namespace postern::edge {
 
@@ -75,7 +75,7 @@ class Application {
   const Settings settings_;
   metrics::Registry metrics_;
   QueueMetrics queue_metrics_;
-  QueueSafety safety_;
+  redis::QueueSafety safety_;
   ClientDirectory directory_;
   redis::Settings redis_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -36,7 +36,7 @@ std::chrono::milliseconds ReconnectPause() {
 
 }  // namespace
 
-Enqueuer::Enqueuer(asio::io_context& io, Settings settings, QueueSafety& safety,
+Enqueuer::Enqueuer(asio::io_context& io, Settings settings, redis::QueueSafety& safety,
                    OnDurable on_durable, QueueMetrics& metrics)
     : io_(io),
       settings_(std::move(settings)),

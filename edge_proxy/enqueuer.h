@@ -14,9 +14,9 @@
 #include "absl/status/status.h"
 #include "edge_proxy/durable_message.h"
 #include "edge_proxy/queue_metrics.h"
-#include "edge_proxy/queue_safety.h"
 #include "services/common/base/uuid.h"
 #include "services/common/redis/connection.h"
+#include "services/common/redis/queue_safety.h"
 
 namespace postern::edge {
 
@@ -36,7 +36,7 @@ class Enqueuer {
   };
 
   // `io` is the lane's; `safety` and `metrics` must outlive this.
-  Enqueuer(boost::asio::io_context& io, Settings settings, QueueSafety& safety,
+  Enqueuer(boost::asio::io_context& io, Settings settings, redis::QueueSafety& safety,
            OnDurable on_durable, QueueMetrics& metrics);
   Enqueuer(const Enqueuer&) = delete;
   Enqueuer& operator=(const Enqueuer&) = delete;
@@ -93,7 +93,7 @@ class Enqueuer {
 
   boost::asio::io_context& io_;
   const Settings settings_;
-  QueueSafety& safety_;
+  redis::QueueSafety& safety_;
   const OnDurable on_durable_;
   QueueMetrics& metrics_;
 

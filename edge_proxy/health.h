@@ -7,17 +7,17 @@
 #include "edge_proxy/data_keys.h"
 #include "edge_proxy/directory_watch.h"
 #include "edge_proxy/enqueuer.h"
-#include "edge_proxy/queue_safety.h"
 #include "edge_proxy/registrar.h"
 #include "services/common/app/certificate_watch.h"
 #include "services/common/http/ops_server.h"
+#include "services/common/redis/queue_safety.h"
 
 namespace postern::edge {
 
 // The parts whose state decides whether the edge is well. All must outlive the Health.
 struct HealthParts {
   std::vector<const Enqueuer*> enqueuers;
-  const QueueSafety* safety = nullptr;
+  const redis::QueueSafety* safety = nullptr;
   const DirectoryWatch* watch = nullptr;
   const ClientDirectory* directory = nullptr;
   const DataKeys* keys = nullptr;

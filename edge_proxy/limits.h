@@ -41,7 +41,6 @@ inline constexpr std::chrono::microseconds kFlushIntervalMax{20'000};
 // Registrations take this long when deliveries keep up; so much more means that they do not.
 inline constexpr std::chrono::milliseconds kRegistrationAgeUsual{200};
 inline constexpr std::chrono::milliseconds kRegistrationAgeSpan{800};
-inline constexpr std::chrono::milliseconds kSafetyCheckInterval{1'000};
 
 // --- Answers ---
 // `Retry-After` of what may be over in a moment.

@@ -21,15 +21,20 @@ int Fail(const absl::Status& status) {
 int main(int argc, char** argv) {
   using postern::edge::Application;
   postern::app::PrepareProcess();
+  bool allow_unsafe_queue = false;
   const auto parsed = postern::app::ParseCommandLine(
       argc, argv, "postern-edge", "Takes messages from clients over REST with mutual TLS.",
-      "/etc/postern/edge.yaml");
+      "/etc/postern/edge.yaml",
+      {{"--allow-unsafe-queue",
+        "Accept messages although Redis's settings can lose them; never in production",
+        &allow_unsafe_queue}});
   if (parsed.exit_code.has_value()) return *parsed.exit_code;
 
   postern::edge::Settings settings;
   auto schema = postern::edge::MakeSchema(settings);
   const absl::Status loaded = schema.Load(parsed.command_line.config_path);
   if (!loaded.ok()) return Fail(loaded);
+  settings.allow_unsafe_queue |= allow_unsafe_queue;
   if (parsed.command_line.print_config) std::cout << schema.Print();
   if (parsed.command_line.print_config || parsed.command_line.check_config) return 0;
 

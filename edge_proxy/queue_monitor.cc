@@ -16,7 +16,7 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
-using Faults = absl::StatusOr<std::vector<std::string>>;
+using Faults = absl::StatusOr<redis::Faults>;
 
 asio::awaitable<void> CheckOnce(const redis::Settings& settings, Faults& result) {
   const auto executor = co_await asio::this_coro::executor;
@@ -39,8 +39,8 @@ Faults CheckQueueNow(const redis::Settings& settings) {
   return result;
 }
 
-QueueMonitor::QueueMonitor(asio::io_context& io, redis::Settings settings, QueueSafety& safety,
-                           metrics::Registry& metrics)
+QueueMonitor::QueueMonitor(asio::io_context& io, redis::Settings settings,
+                           redis::QueueSafety& safety, metrics::Registry& metrics)
     : io_(io), settings_(std::move(settings)), safety_(safety), timer_(io) {
   for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
     depth_.push_back(&metrics.Gauge("postern_queue_depth", "Entries in the stream.",
@@ -92,7 +92,7 @@ asio::awaitable<absl::Status> QueueMonitor::Look(redis::Connection& connection) 
 
 asio::awaitable<void> QueueMonitor::Sleep() {
   if (stopping_) co_return;
-  timer_.expires_after(kSafetyCheckInterval);
+  timer_.expires_after(redis::kSafetyCheckInterval);
   [[maybe_unused]] const auto [error] = co_await timer_.async_wait(kTuple);
 }
 

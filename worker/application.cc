@@ -60,6 +60,7 @@ Application::Application(const Settings& settings, std::shared_ptr<grpc::Channel
       keeper_(channel_),
       registry_("worker"),
       metrics_(registry_),
+      safety_(registry_),
       certificate_("mesh", settings.mesh.certificate, registry_),
       io_(1),
       work_(asio::make_work_guard(io_)),
@@ -72,13 +73,17 @@ Application::Application(const Settings& settings, std::shared_ptr<grpc::Channel
               deliverer_, metrics_),
       claimer_(io_.get_executor(), {consumer_, settings.retry_interval}, RedisSettings(),
                in_flight_, deliverer_, metrics_),
-      monitor_(io_.get_executor(), consumer_, RedisSettings(), metrics_),
+      monitor_(io_.get_executor(), {consumer_}, RedisSettings(), safety_, metrics_),
       ops_(registry_, [this] { return Checks(); }) {
   metrics_.in_flight_max.Set(static_cast<double>(in_flight_.max()));
   registry_.GaugeFunction("postern_worker_in_flight",
                           "Messages taken from the queue and not yet acknowledged.",
                           [this] { return static_cast<double>(in_flight_.size()); });
   in_flight_.OnRoom([this] { reader_.Wake(); });
+  reporter_.OnRemove([this](const EntryKey& key) {
+    metrics_.dead.Increment();
+    acknowledger_.Add(key);
+  });
   deliverer_.OnServerBack([this] { reader_.Wake(); });
 }
 
@@ -108,6 +113,10 @@ std::vector<http::Check> Application::Checks() {
   if (!reader_.connected() || !acknowledger_.connected()) {
     redis.state = State::kFail;
     redis.detail = "not connected";
+  } else if (std::string faults = safety_.faults(); !faults.empty()) {
+    // It goes on delivering: what is out of such a queue cannot be lost in it.
+    redis.state = State::kWarn;
+    redis.detail = std::move(faults);
   }
   http::Check server;
   server.name = "server";

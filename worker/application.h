@@ -18,6 +18,7 @@
 #include "services/common/base/time.h"
 #include "services/common/http/ops_server.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/redis/queue_safety.h"
 #include "worker/acknowledger.h"
 #include "worker/attempt_reporter.h"
 #include "worker/channel_keeper.h"
@@ -49,12 +50,13 @@ class Application {
   std::uint16_t ops_port() const { return ops_.port(); }
   const std::string& consumer() const { return consumer_; }
   metrics::Registry& metrics() { return registry_; }
+  // What the operations port says of its parts.
+  std::vector<http::Check> Checks();
 
  private:
   Application(const Settings& settings, std::shared_ptr<grpc::Channel> channel);
 
   RedisLink::MakeSettings RedisSettings() const;
-  std::vector<http::Check> Checks();
   void StopBy(Deadline deadline);
   void Spawn(boost::asio::awaitable<void> part);
   boost::asio::awaitable<void> StopInOrder(Deadline deadline);
@@ -67,6 +69,7 @@ class Application {
   ChannelKeeper keeper_;
   metrics::Registry registry_;
   WorkerMetrics metrics_;
+  redis::QueueSafety safety_;
   app::CertificateWatch certificate_;
   boost::asio::io_context io_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

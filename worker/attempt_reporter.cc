@@ -2,8 +2,10 @@
 
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <optional>
 #include <utility>
 
+#include "services/common/redis/queue_layout.h"
 #include "worker/limits.h"
 
 namespace postern::worker {
@@ -45,6 +47,7 @@ void AttemptReporter::Send() {
     running_ = false;
     return;
   }
+  response_.Clear();
   context_ = std::make_unique<grpc::ClientContext>();
   context_->set_deadline(std::chrono::system_clock::now() + kReportTime);
   stub_->async()->ReportAttempts(
@@ -57,6 +60,7 @@ void AttemptReporter::OnDone(const grpc::Status& status) {
   const auto count = static_cast<std::size_t>(request_.attempts_size());
   if (status.ok()) {
     metrics_.reports_sent.Increment(static_cast<double>(count));
+    RemoveEntries();
     request_.Clear();
   } else if (!cancelled_ && IsWorthAnotherTry(status.error_code())) {
     SendAfterPause();
@@ -66,6 +70,15 @@ void AttemptReporter::OnDone(const grpc::Status& status) {
     request_.Clear();
   }
   Send();
+}
+
+void AttemptReporter::RemoveEntries() const {
+  for (const int position : response_.remove()) {
+    if (position < 0 || position >= request_.attempts_size()) continue;
+    const v1::QueuePosition& place = request_.attempts(position).position();
+    const std::optional<EntryId> id = EntryId::Parse(place.entry_id());
+    if (id && place.shard() < redis::kShards && on_remove_) on_remove_({place.shard(), *id});
+  }
 }
 
 void AttemptReporter::SendAfterPause() {

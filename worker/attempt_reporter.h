@@ -5,10 +5,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "postern/v1/delivery_service.grpc.pb.h"
 #include "services/common/log/log.h"
+#include "worker/queue_entry.h"
 #include "worker/worker_metrics.h"
 
 namespace postern::worker {
@@ -21,6 +24,11 @@ class AttemptReporter {
   AttemptReporter(boost::asio::io_context& io, const std::shared_ptr<grpc::Channel>& channel,
                   WorkerMetrics& metrics);
 
+  // Called for an entry that the server wants removed: its message is dead now, or was brought back
+  // as another entry.
+  void OnRemove(std::function<void(const EntryKey&)> on_remove) {
+    on_remove_ = std::move(on_remove);
+  }
   void Add(v1::FailedAttempt attempt);
   bool idle() const { return waiting_.empty() && !running_; }
   // Drops what is left, ends a running call; ends in `idle`.
@@ -30,11 +38,13 @@ class AttemptReporter {
   void Send();
   void OnDone(const grpc::Status& status);
   void SendAfterPause();
+  void RemoveEntries() const;
   void Drop(std::size_t count, const grpc::Status& reason);
 
   boost::asio::io_context& io_;
   const std::unique_ptr<v1::DeliveryService::StubInterface> stub_;
   WorkerMetrics& metrics_;
+  std::function<void(const EntryKey&)> on_remove_;
   std::deque<v1::FailedAttempt> waiting_;
   v1::ReportAttemptsRequest request_;  // Of the running call, or to be sent again.
   v1::ReportAttemptsResponse response_;

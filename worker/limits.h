@@ -62,7 +62,6 @@ inline constexpr std::size_t kMaxReportsPerCall = 500;
 inline constexpr std::chrono::milliseconds kReportTime{10'000};
 inline constexpr std::chrono::milliseconds kReportPause{250};
 
-inline constexpr std::chrono::milliseconds kMonitorPeriod{1000};
 // A consumer of another process that holds nothing and was silent for so long is deleted.
 inline constexpr std::chrono::minutes kStaleConsumer{10};
 inline constexpr std::chrono::minutes kStaleConsumerPeriod{5};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "services/common/redis/command.h"
+#include "services/common/redis/fields.h"
 #include "services/common/redis/queue_layout.h"
 #include "worker/limits.h"
 #include "worker/queue_entry.h"
@@ -34,25 +35,6 @@ end
 return deleted
 )";
 
-std::string_view Text(const redisReply& reply) {
-  return reply.str == nullptr ? std::string_view() : std::string_view(reply.str, reply.len);
-}
-
-// The value that follows `name` in a flat list of names and values.
-const redisReply* Find(const redisReply& list, std::string_view name) {
-  if (list.type != REDIS_REPLY_ARRAY) return nullptr;
-  for (std::size_t i = 0; i + 1 < list.elements; i += 2) {
-    if (Text(*list.element[i]) == name) return list.element[i + 1];
-  }
-  return nullptr;
-}
-
-std::optional<std::int64_t> Number(const redisReply& list, std::string_view name) {
-  const redisReply* const value = Find(list, name);
-  if (value == nullptr || value->type != REDIS_REPLY_INTEGER) return std::nullopt;
-  return value->integer;
-}
-
 struct GroupState {
   std::int64_t pending = 0;
   std::optional<std::int64_t> lag;
@@ -62,32 +44,33 @@ GroupState ReadGroups(const redisReply& groups) {
   GroupState state;
   for (std::size_t i = 0; groups.type == REDIS_REPLY_ARRAY && i < groups.elements; ++i) {
     const redisReply& group = *groups.element[i];
-    const redisReply* const name = Find(group, "name");
-    if (name == nullptr || Text(*name) != redis::kConsumerGroup) continue;
-    state.pending = Number(group, "pending").value_or(0);
-    state.lag = Number(group, "lag");
+    if (redis::TextField(group, "name") != redis::kConsumerGroup) continue;
+    state.pending = redis::IntegerField(group, "pending").value_or(0);
+    state.lag = redis::IntegerField(group, "lag");
   }
   return state;
 }
 
 // When the stream's first entry came, in milliseconds since the Unix epoch.
 std::optional<std::uint64_t> OldestEntry(const redisReply& stream) {
-  const redisReply* const first = Find(stream, "first-entry");
+  const redisReply* const first = redis::FindField(stream, "first-entry");
   if (first == nullptr || first->type != REDIS_REPLY_ARRAY || first->elements == 0) {
     return std::nullopt;
   }
-  const auto id = EntryId::Parse(Text(*first->element[0]));
+  const auto id = EntryId::Parse(redis::Text(*first->element[0]));
   if (!id) return std::nullopt;
   return id->milliseconds;
 }
 
 }  // namespace
 
-QueueMonitor::QueueMonitor(const asio::any_io_executor& executor, std::string consumer,
-                           RedisLink::MakeSettings make_settings, WorkerMetrics& metrics)
-    : consumer_(std::move(consumer)),
+QueueMonitor::QueueMonitor(const asio::any_io_executor& executor, Options options,
+                           RedisLink::MakeSettings make_settings, redis::QueueSafety& safety,
+                           WorkerMetrics& metrics)
+    : options_(std::move(options)),
       link_(executor, "monitor", std::move(make_settings), metrics.redis_faults),
       wakeup_(executor),
+      safety_(safety),
       metrics_(metrics) {}
 
 asio::awaitable<void> QueueMonitor::Run() {
@@ -96,9 +79,10 @@ asio::awaitable<void> QueueMonitor::Run() {
     co_await Measure();
     if (std::chrono::steady_clock::now() >= next_deletion) {
       co_await DeleteConsumers(false);
-      next_deletion = std::chrono::steady_clock::now() + kStaleConsumerPeriod;
+      next_deletion = std::chrono::steady_clock::now() + options_.stale_period;
     }
-    if (!stopped_) co_await wakeup_.WaitUntil(std::chrono::steady_clock::now() + kMonitorPeriod);
+    const auto next = std::chrono::steady_clock::now() + redis::kSafetyCheckInterval;
+    if (!stopped_) co_await wakeup_.WaitUntil(next);
   }
   if (link_.connected()) co_await DeleteConsumers(true);
   link_.Close();
@@ -107,24 +91,33 @@ asio::awaitable<void> QueueMonitor::Run() {
 
 asio::awaitable<void> QueueMonitor::Measure() {
   std::string wire;
+  const std::size_t settings = redis::AppendSafetyCommands(wire);
   for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
     redis::AppendCommand(wire, "XINFO", "STREAM", redis::StreamKey(shard));
     redis::AppendCommand(wire, "XINFO", "GROUPS", redis::StreamKey(shard));
   }
-  auto replies = co_await link_.Exchange(std::move(wire), 2 * redis::kShards, kRedisTimeout);
+  auto replies =
+      co_await link_.Exchange(std::move(wire), settings + 2 * redis::kShards, kRedisTimeout);
   if (!replies.ok()) co_return;
   link_.ResetPause();
-  Publish(*replies);
+  const std::span<const redis::Reply> answers(*replies);
+  const absl::StatusOr<redis::Faults> faults = redis::JudgeSafety(answers.first(settings));
+  if (faults.ok()) {
+    safety_.Set(*faults);
+  } else {
+    link_.Report(faults.status());
+  }
+  Publish(answers.subspan(settings));
 }
 
-void QueueMonitor::Publish(const std::vector<redis::Reply>& replies) {
+void QueueMonitor::Publish(std::span<const redis::Reply> replies) {
   std::int64_t lag = 0;
   std::int64_t pending = 0;
   std::optional<std::uint64_t> oldest;
   for (std::size_t shard = 0; shard < redis::kShards; ++shard) {
     const redisReply& stream = replies[2 * shard].raw();
     const GroupState group = ReadGroups(replies[2 * shard + 1].raw());
-    const std::int64_t length = Number(stream, "length").value_or(0);
+    const std::int64_t length = redis::IntegerField(stream, "length").value_or(0);
     pending += group.pending;
     // Redis does not know the lag when an entry that nobody read was deleted.
     lag += group.lag.value_or(std::max<std::int64_t>(0, length - group.pending));
@@ -138,13 +131,13 @@ void QueueMonitor::Publish(const std::vector<redis::Reply>& replies) {
 
 asio::awaitable<void> QueueMonitor::DeleteConsumers(bool own) {
   const std::chrono::milliseconds least_idle =
-      own ? std::chrono::milliseconds(0) : std::chrono::milliseconds(kStaleConsumer);
+      own ? std::chrono::milliseconds(0) : options_.stale_after;
   const std::string idle = std::to_string(least_idle.count());
   const std::string_view whose = own ? "own" : "others";
   std::string wire;
   for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
     redis::AppendCommand(wire, "EVAL", kDeleteConsumers, "1", redis::StreamKey(shard),
-                         redis::kConsumerGroup, consumer_, idle, whose);
+                         redis::kConsumerGroup, options_.consumer, idle, whose);
   }
   auto replies = co_await link_.Exchange(std::move(wire), redis::kShards, kRedisTimeout);
   if (!replies.ok()) co_return;

@@ -14,6 +14,10 @@ inline constexpr double kTimeoutMaxSeconds = 3600;
 inline constexpr std::int32_t kDefaultPageSize = 50;
 inline constexpr std::int32_t kPageSizeMax = 1000;
 
+// Dead letters brought back in a second.
+inline constexpr std::int32_t kRedriveRateDefault = 500;
+inline constexpr std::int32_t kRedriveRateMax = 100'000;
+
 // A migration may rewrite a large table.
 inline constexpr std::chrono::seconds kMigrationTimeout{6 * 3600};
 

@@ -33,8 +33,10 @@ std::vector<Step> Timeline(const v1::Message& message) {
 }
 
 std::string AttemptsText(const v1::Message& message) {
-  if (message.reason().empty()) return StrCat(message.attempts());
-  return StrCat(message.attempts(), ", the last failed: ", message.reason());
+  const bool dead = message.state() == v1::MESSAGE_STATE_DEAD;
+  const std::string& error = dead ? message.last_error() : message.reason();
+  if (error.empty()) return StrCat(message.attempts());
+  return StrCat(message.attempts(), ", the last failed: ", error);
 }
 
 }  // namespace
@@ -50,6 +52,7 @@ void PrintMessage(std::ostream& out, const v1::Message& message) {
   fields.Add({"state", StateText(message.state())});
   if (message.epoch() > 1) fields.Add({"epoch", StrCat(message.epoch())});
   fields.Add({"attempts", AttemptsText(message)});
+  if (message.state() == v1::MESSAGE_STATE_DEAD) fields.Add({"dead because", message.reason()});
   add_if("number", message.sender_number());
   add_if("body", message.message_body());
   add_if("metadata", message.metadata_json());

@@ -43,6 +43,8 @@ void AddAllCommands(CommandTree& tree, Context& context) {
   AddMessageCommands(tree, context);
   AddClientCommands(tree, context);
   AddLedgerCommand(tree, context);
+  AddQueueCommands(tree, context);
+  AddDeadCommands(tree, context);
   AddDatabaseCommands(tree, context);
   AddDoctorCommand(tree, context);
 }

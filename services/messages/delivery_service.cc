@@ -132,7 +132,7 @@ void DeliveryService::GiveBack(std::unique_ptr<EnvelopeReader> reader) {
 
 grpc::ServerUnaryReactor* DeliveryService::ReportAttempts(grpc::CallbackServerContext* context,
                                                           const v1::ReportAttemptsRequest* request,
-                                                          v1::ReportAttemptsResponse*) {
+                                                          v1::ReportAttemptsResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   const grpc::Status size = CheckBatchSize(request->attempts_size());
   if (!size.ok()) {
@@ -140,15 +140,22 @@ grpc::ServerUnaryReactor* DeliveryService::ReportAttempts(grpc::CallbackServerCo
     return reactor;
   }
   std::vector<AttemptItem> items;
-  for (const v1::FailedAttempt& attempt : request->attempts()) {
+  std::vector<int> positions;
+  for (int i = 0; i < request->attempts_size(); ++i) {
+    const v1::FailedAttempt& attempt = request->attempts(i);
     // A malformed envelope has no attempts: its delivery records it as dead.
     if (!IsWellFormed(attempt.envelope()) || !IsWellFormed(attempt.position()) ||
         !IsVisibleAscii(attempt.reason(), kReasonMax) || attempt.attempted_at_us() <= 0) {
       continue;
     }
     items.push_back({Uuid::FromBytes(attempt.envelope().id()).value(), &attempt});
+    positions.push_back(i);
   }
-  auto done = [reactor](const absl::Status& status, const std::vector<Outcome>&) {
+  auto done = [reactor, response, positions = std::move(positions)](
+                  const absl::Status& status, const std::vector<Outcome>& outcomes) {
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      if (outcomes[i].kind == Outcome::Kind::kDead) response->add_remove(positions[i]);
+    }
     reactor->Finish(rpc::ToGrpc(status));
   };
   if (items.empty()) {

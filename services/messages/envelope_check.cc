@@ -35,7 +35,18 @@ bool IsWellFormed(const v1::Envelope& envelope) {
          HasSize(envelope.encrypted_number(), kSealedMin, kNumberCiphertextMax) &&
          IsVisibleAscii(envelope.client_ref(), kClientRefMax) &&
          envelope.metadata_json().size() <= kMetadataMax &&
-         IsVisibleAscii(envelope.traceparent(), kTraceparentMax) && envelope.accepted_at_us() > 0;
+         IsVisibleAscii(envelope.traceparent(), kTraceparentMax) && envelope.accepted_at_us() > 0 &&
+         envelope.epoch() <= kEpochMax;
+}
+
+std::int64_t EpochOf(const v1::Envelope& envelope) {
+  return std::max<std::int64_t>(1, envelope.epoch());
+}
+
+bool IsEnvelopeOf(std::string_view bytes, const Uuid& id) {
+  v1::Envelope envelope;
+  return envelope.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) &&
+         envelope.id() == id.bytes() && IsWellFormed(envelope);
 }
 
 bool IsWellFormed(const v1::QueuePosition& position) {

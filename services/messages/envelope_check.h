@@ -14,10 +14,17 @@ inline constexpr char kUnreadableEntry[] = "UNREADABLE_ENTRY";
 inline constexpr char kAuthenticationFailed[] = "AUTHENTICATION_FAILED";
 inline constexpr char kDataKeyUnknown[] = "DATA_KEY_UNKNOWN";
 inline constexpr char kNotStorable[] = "NOT_STORABLE";
+inline constexpr char kAttemptsExhausted[] = "ATTEMPTS_EXHAUSTED";
+
+// Which life of the message this is, from 1.
+std::int64_t EpochOf(const v1::Envelope& envelope);
 
 // Whether every part of the envelope has the form that its field promises, so that the register can
 // take it.
 bool IsWellFormed(const v1::Envelope& envelope);
+
+// Whether `bytes` are a well-formed envelope of the message `id`.
+bool IsEnvelopeOf(std::string_view bytes, const Uuid& id);
 
 // Whether a position names a shard and an entry.
 bool IsWellFormed(const v1::QueuePosition& position);

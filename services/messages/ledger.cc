@@ -2,13 +2,9 @@
 
 #include <algorithm>
 #include <optional>
-#include <string_view>
 #include <utility>
 
-#include "absl/strings/numbers.h"
-#include "services/common/base/strings.h"
 #include "services/common/base/time.h"
-#include "services/common/redis/command.h"
 
 namespace postern::messages {
 namespace {
@@ -18,26 +14,12 @@ constexpr char kReadRegister[] =
     "SELECT (SELECT CAST(COALESCE(SUM(delivered), 0) AS SIGNED) FROM ledger_delivered),"
     " (SELECT COUNT(*) FROM pending WHERE state IN (1, 2)),"
     " (SELECT COUNT(*) FROM pending WHERE state = 4)";
-constexpr char kReadBases[] = "SELECT shard, base, last_seen FROM ledger_accepted";
+constexpr char kReadBases[] = "SELECT shard, base, last_seen, life FROM ledger_accepted";
 constexpr char kWriteBase[] =
-    "INSERT INTO ledger_accepted (shard, base, last_seen, sampled_at_us) VALUES (?, ?, ?, ?)"
+    "INSERT INTO ledger_accepted (shard, base, last_seen, life, sampled_at_us)"
+    " VALUES (?, ?, ?, ?, ?)"
     " ON DUPLICATE KEY UPDATE base = VALUES(base), last_seen = VALUES(last_seen),"
-    " sampled_at_us = VALUES(sampled_at_us)";
-
-constexpr std::size_t kRepliesPerShard = 3;
-
-// Marks a life of the queue's data. In the slot of its stream.
-std::string LifeKey(std::uint32_t shard) { return StrCat("postern:{", shard, "}:life"); }
-
-// A field of XINFO STREAM's flat answer.
-std::int64_t StreamField(const redis::Reply& reply, std::string_view name) {
-  const redisReply& raw = reply.raw();
-  for (std::size_t i = 0; i + 1 < raw.elements; i += 2) {
-    const redisReply& key = *raw.element[i];
-    if (std::string_view(key.str, key.len) == name) return raw.element[i + 1]->integer;
-  }
-  return 0;
-}
+    " life = VALUES(life), sampled_at_us = VALUES(sampled_at_us)";
 
 }  // namespace
 
@@ -102,11 +84,12 @@ absl::StatusOr<LedgerFigures> Ledger::SampleOnce(db::Connection& connection) {
   if (!token.ok()) return token.status();
   const bool keeps_books = token->has_value();
 
-  absl::StatusOr<QueueCounts> before = ReadQueue();
-  if (!before.ok()) return before.status();
+  // The bases first: what another server remembers after that would look like a count that fell.
   absl::StatusOr<Bases> bases = ReadBases(connection);
   if (!bases.ok()) return bases.status();
-  if (!AllMarked(*before)) {
+  const absl::StatusOr<QueueCounts> before = ReadQueueCounts(queue_);
+  if (!before.ok()) return before.status();
+  if (!AllContinue(*before, *bases)) {
     if (!keeps_books) return absl::UnavailableError("the queue's data are new and not booked yet");
     absl::Status status = BeginLives(connection, *before, *bases);
     if (!status.ok()) return status;
@@ -115,9 +98,10 @@ absl::StatusOr<LedgerFigures> Ledger::SampleOnce(db::Connection& connection) {
   LedgerFigures figures;
   absl::Status status = ReadRegister(connection, figures);
   if (!status.ok()) return status;
-  const absl::StatusOr<QueueCounts> after = ReadQueue();
+  const absl::StatusOr<QueueCounts> after = ReadQueueCounts(queue_);
   if (!after.ok()) return after.status();
-  if (!AllMarked(*after)) return absl::UnavailableError("the queue lost its data meanwhile");
+  if (!AllContinue(*after, *bases))
+    return absl::UnavailableError("the queue lost its data meanwhile");
   if (keeps_books) {
     status = RememberCounts(connection, *after, *bases);
     if (!status.ok()) return status;
@@ -131,7 +115,7 @@ absl::StatusOr<LedgerFigures> Ledger::SampleOnce(db::Connection& connection) {
   const bool at_rest = first.counted == last.counted && first.entries == 0 && last.entries == 0;
   const std::int64_t missing = at_rest ? known - base - last.counted : 0;
   // Only after a life ended: in a first life nothing can have been missed.
-  if (keeps_books && base > 0 && Persists(missing)) {
+  if (keeps_books && base != 0 && Persists(missing)) {
     status = MakeGood(connection, *bases, missing);
     if (!status.ok()) return status;
     base += missing;
@@ -145,8 +129,11 @@ absl::StatusOr<LedgerFigures> Ledger::SampleOnce(db::Connection& connection) {
   return figures;
 }
 
-bool Ledger::AllMarked(const QueueCounts& counts) {
-  return std::all_of(counts.begin(), counts.end(), [](const ShardCount& c) { return c.marked; });
+bool Ledger::AllContinue(const QueueCounts& counts, const Bases& bases) {
+  for (std::size_t shard = 0; shard < counts.size(); ++shard) {
+    if (!bases[shard].Continues(counts[shard])) return false;
+  }
+  return true;
 }
 
 Ledger::Totals Ledger::Total(const QueueCounts& counts) {
@@ -169,78 +156,40 @@ bool Ledger::Persists(std::int64_t missing) {
   return missing > 0 && now - missing_since_ >= settings_.settle;
 }
 
-absl::StatusOr<Ledger::QueueCounts> Ledger::ReadQueue() {
-  std::string wire;
-  for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
-    redis::AppendCommand(wire, "XINFO", "STREAM", redis::StreamKey(shard));
-    redis::AppendCommand(wire, "GET", redis::RequeuedKey(shard));
-    redis::AppendCommand(wire, "GET", LifeKey(shard));
-  }
-  absl::StatusOr<std::vector<redis::Reply>> replies =
-      queue_.Exchange(std::move(wire), kRepliesPerShard * redis::kShards);
-  if (!replies.ok()) return replies.status();
-  QueueCounts counts;
-  for (std::size_t shard = 0; shard < counts.size(); ++shard) {
-    const redis::Reply& stream = (*replies)[kRepliesPerShard * shard];
-    const redis::Reply& requeued = (*replies)[kRepliesPerShard * shard + 1];
-    const redis::Reply& life = (*replies)[kRepliesPerShard * shard + 2];
-    ShardCount& count = counts[shard];
-    // A stream that nobody has written to yet is not there.
-    const absl::Status status = stream.ToStatus();
-    if (!status.ok() && !absl::IsNotFound(status)) return status;
-    if (requeued.IsError()) return requeued.ToStatus();
-    if (life.IsError()) return life.ToStatus();
-    std::int64_t put_again = 0;
-    if (!requeued.IsNil() && !absl::SimpleAtoi(ToAbsl(requeued.text()), &put_again)) {
-      return absl::DataLossError("queue: the count of re-enqueued messages is not a number");
-    }
-    if (status.ok()) {
-      count.counted = StreamField(stream, "entries-added");
-      count.entries = StreamField(stream, "length");
-    }
-    count.counted -= put_again;
-    count.marked = !life.IsNil();
-  }
-  return counts;
-}
-
 absl::StatusOr<Ledger::Bases> Ledger::ReadBases(db::Connection& connection) const {
   Bases bases;
   const absl::Status status = connection.Query(kReadBases, {}, [&bases](const db::Row& row) {
     const auto shard = static_cast<std::size_t>(row.Int(0));
-    if (shard < bases.size()) bases[shard] = {row.Int(1), row.Int(2)};
+    if (shard < bases.size()) bases[shard] = {row.Int(1), row.Int(2), row.Int(3)};
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return bases;
 }
 
-// What was counted in a life that is over goes to the base first, then the new life gets its mark:
-// done half, it is done again and adds nothing.
+// What was counted in a life that is over goes to the base first, then the new life gets its mark.
+// Lost data count from nothing: what they have counted since is new. Restored ones count again what
+// was counted before.
 absl::Status Ledger::BeginLives(db::Connection& connection, const QueueCounts& counts,
                                 Bases& bases) {
-  std::string wire;
-  std::size_t marks = 0;
+  std::array<std::int64_t, redis::kShards> marks{};
   for (std::size_t shard = 0; shard < counts.size(); ++shard) {
-    if (counts[shard].marked) continue;
     Base& base = bases[shard];
-    if (base.last_seen > 0) log::Warn("queue_data_lost", "shard", shard, "counted", base.last_seen);
-    base.base += base.last_seen;
-    base.last_seen = 0;
-    absl::Status status = connection
-                              .Execute(kWriteBase, {static_cast<std::int64_t>(shard), base.base,
-                                                    base.last_seen, NowMicros()})
-                              .status();
+    if (base.Continues(counts[shard])) continue;
+    const bool restored = counts[shard].life != 0;
+    if (restored) {
+      log::Warn("queue_data_restored", "shard", shard, "counted", base.last_seen, "now",
+                counts[shard].counted);
+    } else if (base.last_seen > 0) {
+      log::Warn("queue_data_lost", "shard", shard, "counted", base.last_seen);
+    }
+    const std::int64_t counted_again = restored ? counts[shard].counted : 0;
+    base = {base.base + base.last_seen - counted_again, counted_again, NowMicros()};
+    const absl::Status status = Write(connection, shard, base);
     if (!status.ok()) return status;
-    redis::AppendCommand(wire, "INCR", LifeKey(static_cast<std::uint32_t>(shard)));
-    ++marks;
+    marks[shard] = base.life;
   }
-  absl::StatusOr<std::vector<redis::Reply>> replies = queue_.Exchange(std::move(wire), marks);
-  if (!replies.ok()) return replies.status();
-  for (const redis::Reply& reply : *replies) {
-    if (reply.IsError()) return reply.ToStatus();
-  }
-  return absl::OkStatus();
+  return MarkLives(queue_, marks);
 }
 
 absl::Status Ledger::RememberCounts(db::Connection& connection, const QueueCounts& counts,
@@ -248,16 +197,21 @@ absl::Status Ledger::RememberCounts(db::Connection& connection, const QueueCount
   absl::Status status = connection.Begin();
   for (std::size_t shard = 0; shard < counts.size() && status.ok(); ++shard) {
     Base& base = bases[shard];
-    if (!counts[shard].marked || counts[shard].counted == base.last_seen) continue;
+    if (counts[shard].counted == base.last_seen && counts[shard].life == base.life) continue;
     base.last_seen = counts[shard].counted;
-    status = connection
-                 .Execute(kWriteBase, {static_cast<std::int64_t>(shard), base.base, base.last_seen,
-                                       NowMicros()})
-                 .status();
+    base.life = counts[shard].life;
+    status = Write(connection, shard, base);
   }
   if (status.ok()) status = connection.Commit();
   if (!status.ok()) connection.Rollback();
   return status;
+}
+
+absl::Status Ledger::Write(db::Connection& connection, std::size_t shard, const Base& base) {
+  return connection
+      .Execute(kWriteBase, {static_cast<std::int64_t>(shard), base.base, base.last_seen, base.life,
+                            NowMicros()})
+      .status();
 }
 
 absl::Status Ledger::ReadRegister(db::Connection& connection, LedgerFigures& figures) const {
@@ -274,8 +228,7 @@ absl::Status Ledger::MakeGood(db::Connection& connection, Bases& bases, std::int
   made_good_.Increment(static_cast<double>(missing));
   Base& base = bases.front();
   base.base += missing;
-  return connection.Execute(kWriteBase, {std::int64_t{0}, base.base, base.last_seen, NowMicros()})
-      .status();
+  return Write(connection, 0, base);
 }
 
 void Ledger::Publish(const LedgerFigures& figures) {

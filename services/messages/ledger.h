@@ -17,6 +17,7 @@
 #include "services/messages/ledger_pace.h"
 #include "services/messages/limits.h"
 #include "services/messages/queue_client.h"
+#include "services/messages/queue_counts.h"
 #include "services/messages/row_lease.h"
 
 namespace postern::messages {
@@ -40,10 +41,12 @@ struct LedgerFigures {
 // known to the register, and what the register knows was accepted. `closed` says whether it held.
 // With an empty queue at rest both sides are equal, and so the gap is 0.
 //
-// The queue's counts begin anew when its data are lost (FLUSHALL). A key beside each stream marks a
-// life of the data: when it is gone, what was counted last becomes part of the base in the table
-// `ledger_accepted`. What the queue took between the last sample and its death is made good when
-// all is at rest: a message in the register was accepted.
+// The queue's counts begin anew when its data are lost (FLUSHALL), and go back when an older
+// append-only file is restored. A key beside each stream marks a life of the data: when it is gone,
+// is an older one, or its count fell, what was counted last becomes part of the base in the table
+// `ledger_accepted`, less what restored data count again, and a new life begins. What the queue
+// took between the last sample and its death is made good when all is at rest: a message in the
+// register was accepted.
 //
 // Construct after the queue client, Start after the database is known to be migrated, Stop before
 // the queue client. latest() is thread-safe.
@@ -69,28 +72,29 @@ class Ledger {
   absl::StatusOr<LedgerFigures> SampleOnce(db::Connection& connection);
 
  private:
-  struct ShardCount {
-    std::int64_t counted = 0;  // entries-added - requeued, in this life of the data.
-    std::int64_t entries = 0;
-    bool marked = false;  // Whether this life is known.
-  };
   struct Totals {
     std::int64_t counted = 0;
     std::int64_t entries = 0;
   };
-  using QueueCounts = std::array<ShardCount, redis::kShards>;
   struct Base {
     std::int64_t base = 0;
     std::int64_t last_seen = 0;
+    std::int64_t life = 0;  // That last_seen belongs to; 0: not known.
+
+    // Whether the data that were counted are those that last_seen was counted of, or grew from
+    // them.
+    bool Continues(const ShardCount& count) const {
+      return count.life != 0 && (life == 0 || count.life == life) && count.counted >= last_seen;
+    }
   };
   using Bases = std::array<Base, redis::kShards>;
 
-  static bool AllMarked(const QueueCounts& counts);
+  static bool AllContinue(const QueueCounts& counts, const Bases& bases);
   static Totals Total(const QueueCounts& counts);
   bool Persists(std::int64_t missing);
-  absl::StatusOr<QueueCounts> ReadQueue();
   absl::StatusOr<Bases> ReadBases(db::Connection& connection) const;
   absl::Status BeginLives(db::Connection& connection, const QueueCounts& counts, Bases& bases);
+  static absl::Status Write(db::Connection& connection, std::size_t shard, const Base& base);
   absl::Status RememberCounts(db::Connection& connection, const QueueCounts& counts,
                               Bases& bases) const;
   absl::Status ReadRegister(db::Connection& connection, LedgerFigures& figures) const;

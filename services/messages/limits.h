@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace postern::messages {
 
@@ -37,6 +38,16 @@ inline constexpr std::chrono::minutes kIdTimeSlack{10};
 // Rows that the reconciler looks at in one step, and steps in one run while nothing is missing.
 inline constexpr int kReconcilePageRows = 500;
 inline constexpr int kReconcilePagesPerRun = 20;
+// Pages in one part of a round that an operator asked for: within the deadline of a call.
+inline constexpr int kReconcilePagesPerPart = 8;
+
+// Entries of a shard that the sweep looks at in one script, which nothing else in Redis overtakes;
+// and scripts for each shard in one run.
+inline constexpr int kSweepEntries = 200;
+inline constexpr int kSweepRoundsPerRun = 50;
+// How idle an entry counts that the sweep gives back: longer than any retry interval, so that the
+// next claim takes it.
+inline constexpr std::chrono::hours kSweepIdle{48};
 
 // How long a server may be silent before another takes its upkeep over.
 inline constexpr std::chrono::seconds kLeaseDuration{15};
@@ -63,6 +74,7 @@ inline constexpr std::size_t kNumberCiphertextMax = 64;
 inline constexpr std::size_t kMetadataMax = 2048;
 inline constexpr std::size_t kTraceparentMax = 55;
 inline constexpr std::size_t kReasonMax = 64;
+inline constexpr std::uint32_t kEpochMax = 1'000'000;
 inline constexpr std::size_t kEntryIdMax = 41;
 
 }  // namespace postern::messages

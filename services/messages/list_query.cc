@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "services/common/base/encoding.h"
+#include "services/messages/database_call.h"
 #include "services/messages/limits.h"
 
 namespace postern::messages {
@@ -16,6 +16,7 @@ absl::StatusOr<MessageQuery> QueryOf(const v1::ListMessagesRequest& request) {
   query.limit = request.page_size() == 0 ? kPageDefault : std::min(request.page_size(), kPageMax);
   query.client_id = request.client_id();
   query.client_ref = request.client_ref();
+  query.reason = request.reason();
   query.accepted_from_us = request.accepted_from_us();
   query.accepted_until_us = request.accepted_until_us();
   for (const int state : request.states()) {
@@ -25,15 +26,11 @@ absl::StatusOr<MessageQuery> QueryOf(const v1::ListMessagesRequest& request) {
     query.states.push_back(static_cast<v1::MessageState>(state));
   }
   if (!request.page_token().empty()) {
-    const absl::StatusOr<std::string> bytes = HexDecode(request.page_token());
-    const absl::StatusOr<Uuid> last =
-        bytes.ok() ? Uuid::FromBytes(*bytes) : absl::StatusOr<Uuid>(bytes.status());
-    if (!last.ok()) return absl::InvalidArgumentError("page_token is not one of ours");
+    const absl::StatusOr<Uuid> last = IdOfPageToken(request.page_token());
+    if (!last.ok()) return last.status();
     query.before = *last;
   }
   return query;
 }
-
-std::string PageToken(const Uuid& last) { return HexEncode(last.bytes()); }
 
 }  // namespace postern::messages

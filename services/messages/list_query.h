@@ -10,7 +10,4 @@ namespace postern::messages {
 // InvalidArgument with a sentence for the caller.
 absl::StatusOr<MessageQuery> QueryOf(const v1::ListMessagesRequest& request);
 
-// The token that continues behind `last`.
-std::string PageToken(const Uuid& last);
-
 }  // namespace postern::messages

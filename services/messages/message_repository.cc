@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <list>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "services/common/base/strings.h"
+#include "services/messages/condition.h"
 #include "services/messages/limits.h"
 #include "services/messages/write_items.h"
 
@@ -19,34 +19,8 @@ constexpr char kDeliveredColumns[] =
     " data_key_id, encrypted_body, encrypted_number FROM messages";
 constexpr char kPendingColumns[] =
     "SELECT id, client_id, domain, client_ref, number_masked, epoch, attempts, reason,"
-    " accepted_at_us, durable_at_us, registered_at_us, state, next_attempt_at_us, envelope"
-    " FROM pending";
-
-// A WHERE clause from fixed texts, so that there are few statements to prepare. Keeps what the
-// values point to.
-class Condition {
- public:
-  void Add(std::string_view text) { StrAppend(&sql_, sql_.empty() ? " WHERE " : " AND ", text); }
-  void Add(std::string_view text, std::int64_t value) {
-    Add(text);
-    values_.emplace_back(value);
-  }
-  void Add(std::string_view text, std::string value) {
-    Add(text);
-    values_.emplace_back(std::string_view(kept_.emplace_back(std::move(value))));
-  }
-  void AddUnlessEmpty(std::string_view text, const std::string& value) {
-    if (!value.empty()) Add(text, value);
-  }
-  void AddValue(std::int64_t value) { values_.emplace_back(value); }
-  const std::string& sql() const { return sql_; }
-  const std::vector<db::Value>& values() const { return values_; }
-
- private:
-  std::string sql_;
-  std::vector<db::Value> values_;
-  std::list<std::string> kept_;
-};
+    " accepted_at_us, durable_at_us, registered_at_us, state, next_attempt_at_us, envelope,"
+    " last_error FROM pending";
 
 // The smallest UUIDv7 of a time.
 std::string FirstIdAt(std::int64_t micros) {
@@ -111,6 +85,7 @@ absl::StatusOr<StoredMessage> ReadPending(const db::Row& row) {
   v1::Message& message = stored->message;
   message.set_state(StateOf(row.Int(11)));
   if (message.state() == v1::MESSAGE_STATE_RETRYING) message.set_next_attempt_at_us(row.Int(12));
+  message.set_last_error(row.String(14));
   // A dead letter may hold an entry that is no envelope: then there is nothing more to say about
   // it.
   v1::Envelope envelope;
@@ -142,6 +117,7 @@ void AddCommon(const MessageQuery& query, Condition& condition) {
   if (query.before.has_value()) condition.Add("id < ?", std::string(query.before->bytes()));
   condition.AddUnlessEmpty("client_id = ?", query.client_id);
   condition.AddUnlessEmpty("client_ref = ?", query.client_ref);
+  condition.AddUnlessEmpty("reason = ?", query.reason);
   // The range of ids keeps the look within the time; the times themselves decide.
   if (query.accepted_from_us > 0) {
     condition.Add("id >= ?", FirstIdAt(query.accepted_from_us - kSlackUs));

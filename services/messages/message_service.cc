@@ -4,9 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
-#include "services/messages/call_guard.h"
+#include "services/messages/database_call.h"
 #include "services/messages/envelope_check.h"
 #include "services/messages/list_query.h"
 
@@ -32,26 +31,6 @@ absl::Status MessageService::CheckCaller(const grpc::CallbackServerContext& cont
     return absl::InvalidArgumentError("an edge must name the client");
   }
   return absl::OkStatus();
-}
-
-// Runs `work` with a connection and answers with what it says.
-void MessageService::Submit(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
-                            Work work) {
-  const Deadline deadline = rpc::CallDeadline(*context, kCallTimeoutMax);
-  auto run = [context, reactor, deadline,
-              work = std::move(work)](absl::StatusOr<db::Connection*> connection) {
-    absl::Status status = connection.status();
-    if (status.ok() && context->IsCancelled()) status = absl::CancelledError("nobody waits");
-    if (status.ok()) {
-      const auto remaining =
-          std::chrono::duration_cast<std::chrono::milliseconds>(deadline.Remaining());
-      status =
-          (*connection)->SetStatementTimeout(std::max(remaining, std::chrono::milliseconds(1)));
-    }
-    if (status.ok()) status = work(**connection);
-    reactor->Finish(rpc::ToGrpc(status));
-  };
-  if (!database_.TrySubmit(deadline, std::move(run))) reactor->Finish(TooMuchInHand());
 }
 
 absl::Status MessageService::Show(StoredMessage stored, v1::MessageView view,
@@ -83,15 +62,17 @@ grpc::ServerUnaryReactor* MessageService::GetMessage(grpc::CallbackServerContext
     reactor->Finish(rpc::ToGrpc(status));
     return reactor;
   }
-  Submit(context, reactor, [this, request, response, id = *id](db::Connection& connection) {
-    absl::StatusOr<std::optional<StoredMessage>> found =
-        FindMessage(connection, id, request->client_id());
-    if (!found.ok()) return found.status();
-    if (!found->has_value()) return absl::NotFoundError("no such message");
-    const std::unique_ptr<EnvelopeReader> reader =
-        request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
-    return Show(**std::move(found), request->view(), reader.get(), *response->mutable_message());
-  });
+  RunOnDatabase(database_, context, reactor,
+                [this, request, response, id = *id](db::Connection& connection) {
+                  absl::StatusOr<std::optional<StoredMessage>> found =
+                      FindMessage(connection, id, request->client_id());
+                  if (!found.ok()) return found.status();
+                  if (!found->has_value()) return absl::NotFoundError("no such message");
+                  const std::unique_ptr<EnvelopeReader> reader =
+                      request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
+                  return Show(**std::move(found), request->view(), reader.get(),
+                              *response->mutable_message());
+                });
   return reactor;
 }
 
@@ -106,27 +87,28 @@ grpc::ServerUnaryReactor* MessageService::ListMessages(grpc::CallbackServerConte
     reactor->Finish(rpc::ToGrpc(status));
     return reactor;
   }
-  Submit(context, reactor,
-         [this, request, response, query = *std::move(query)](db::Connection& connection) {
-           // One more than the page: it tells whether another page follows.
-           MessageQuery more = query;
-           more.limit = query.limit + 1;
-           absl::StatusOr<std::vector<StoredMessage>> listed =
-               messages::ListMessages(connection, more);
-           if (!listed.ok()) return listed.status();
-           if (listed->size() > static_cast<std::size_t>(query.limit)) {
-             listed->pop_back();
-             response->set_next_page_token(PageToken(listed->back().ciphertext.message_id));
-           }
-           const std::unique_ptr<EnvelopeReader> reader =
-               request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
-           for (StoredMessage& stored : *listed) {
-             absl::Status shown =
-                 Show(std::move(stored), request->view(), reader.get(), *response->add_messages());
-             if (!shown.ok()) return shown;
-           }
-           return absl::OkStatus();
-         });
+  RunOnDatabase(
+      database_, context, reactor,
+      [this, request, response, query = *std::move(query)](db::Connection& connection) {
+        // One more than the page: it tells whether another page follows.
+        MessageQuery more = query;
+        more.limit = query.limit + 1;
+        absl::StatusOr<std::vector<StoredMessage>> listed =
+            messages::ListMessages(connection, more);
+        if (!listed.ok()) return listed.status();
+        if (listed->size() > static_cast<std::size_t>(query.limit)) {
+          listed->pop_back();
+          response->set_next_page_token(PageTokenOf(listed->back().ciphertext.message_id));
+        }
+        const std::unique_ptr<EnvelopeReader> reader =
+            request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
+        for (StoredMessage& stored : *listed) {
+          absl::Status shown =
+              Show(std::move(stored), request->view(), reader.get(), *response->add_messages());
+          if (!shown.ok()) return shown;
+        }
+        return absl::OkStatus();
+      });
   return reactor;
 }
 

@@ -40,11 +40,8 @@ class MessageService final : public v1::MessageService::CallbackService {
                                       v1::GetLedgerResponse* response) override;
 
  private:
-  using Work = std::function<absl::Status(db::Connection&)>;
-
   absl::Status CheckCaller(const grpc::CallbackServerContext& context, bool names_client,
                            v1::MessageView view) const;
-  void Submit(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor, Work work);
   absl::Status Show(StoredMessage stored, v1::MessageView view, EnvelopeReader* reader,
                     v1::Message& out) const;
 

@@ -31,6 +31,7 @@ class MessageWriter {
     std::chrono::milliseconds commit_interval{20};
     std::chrono::milliseconds registration_hold{1000};
     std::size_t messages_max = kWriterMessagesMax;
+    std::int64_t attempts_max = 0;  // Failed attempts that make a message dead; 0: none does.
   };
 
   // Called once for each batch that was taken, on the writer's thread: must be short. OK:

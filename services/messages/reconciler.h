@@ -4,9 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/common/base/uuid.h"
 #include "services/common/db/connection.h"
@@ -14,16 +12,16 @@
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/messages/queue_client.h"
+#include "services/messages/queue_repair.h"
 #include "services/messages/row_lease.h"
+#include "services/messages/unheld_sweep.h"
 
 namespace postern::messages {
 
-// Heals a queue that lost messages. Looks at the rows of `pending` that have waited longer than the
-// grace, a page at a time by id: what is delivered already is removed; what has its entry in the
-// queue is left alone; for the others a new entry is made from the row, and the row remembers its
-// id. So an entry that was lost is put back once, however often the reconciler looks. One server at
-// a time works (lease `reconciler`); should two ever, the comparison with the row's entry id and
-// the lease's token lets only one write, and the other removes its entry.
+// Heals a queue that lost messages, without end, in bounded steps: QueueRepair for what the
+// register knows, UnheldSweep for what lies in the queue and would never be read. One server at a
+// time works (lease `reconciler`); a second one that believes the same does no harm, since each
+// write to a row compares the lease's token and the row's entry id.
 //
 // Construct after the queue client. Start after the database is known to be migrated. Stop before
 // the queue client.
@@ -36,12 +34,17 @@ class Reconciler {
     std::chrono::milliseconds grace{10'000};
   };
   // What one run came to.
-  struct Result {
-    std::int64_t looked_at = 0;
-    std::int64_t requeued = 0;
-    std::int64_t removed = 0;  // Rows whose message was delivered.
-    bool leader = false;       // Whether this server holds the lease.
+  struct Result : RepairResult {
+    std::int64_t unheld = 0;  // Entries that nobody held.
+    bool leader = false;      // Whether this server holds the lease.
   };
+  // A part of a round that somebody asked for.
+  struct Part {
+    Result result;
+    Uuid last;  // Where the next part begins.
+    bool end = false;
+  };
+  enum class Mode { kLook, kHeal };
 
   Reconciler(Settings settings, QueueClient& queue, metrics::Registry& metrics);
   ~Reconciler();
@@ -53,38 +56,30 @@ class Reconciler {
   // missing; the next run goes on where this one ended. Not together with Start.
   absl::StatusOr<Result> RunOnce(db::Connection& connection);
 
- private:
-  struct PendingEntry {
-    Uuid id;
-    std::uint32_t shard = 0;
-    std::string entry_id;
-  };
-  struct Requeued {
-    const PendingEntry* pending = nullptr;
-    std::string entry_id;
-  };
+  // A bounded part of a round through everything, from behind the id `after`; the first (the nil
+  // id) sweeps the queue, too. kHeal takes the lease from whoever holds it. Thread-safe.
+  absl::StatusOr<Part> RunPart(db::Connection& connection, Mode mode, const Uuid& after);
+  // The holder of the lease, of whichever server; empty when there is none.
+  absl::StatusOr<std::string> Leader(db::Connection& connection) const {
+    return lease_.Holder(connection);
+  }
 
-  absl::StatusOr<std::vector<PendingEntry>> NextPage(db::Connection& connection) const;
-  absl::Status RemoveDelivered(db::Connection& connection, std::vector<PendingEntry>& page,
-                               Result& result) const;
-  absl::StatusOr<std::vector<PendingEntry>> Missing(std::vector<PendingEntry> page);
-  absl::Status Requeue(db::Connection& connection, const std::vector<PendingEntry>& missing,
-                       std::int64_t token, Result& result);
-  absl::StatusOr<std::vector<Requeued>> AddEntries(db::Connection& connection,
-                                                   const std::vector<PendingEntry>& missing);
-  absl::StatusOr<std::vector<const Requeued*>> RememberEntries(db::Connection& connection,
-                                                               const std::vector<Requeued>& added,
-                                                               std::int64_t token) const;
-  absl::Status RemoveEntries(const std::vector<const Requeued*>& extra);
+ private:
+  void Count(const Result& result);
 
   const Settings settings_;
   QueueClient& queue_;
+  const QueueRepair repair_;
   const RowLease lease_;
   prometheus::Counter& requeued_;
   prometheus::Counter& removed_;
+  prometheus::Counter& quarantined_;
+  prometheus::Counter& unheld_;
   prometheus::Counter& failures_;
   prometheus::Gauge& leader_;
   log::RateLimit warn_limit_{10'000};
+  // Of the runs.
+  UnheldSweep sweep_;
   Uuid cursor_;  // The last id looked at.
   std::unique_ptr<db::UpkeepThread> thread_;
 };

@@ -20,6 +20,10 @@ class RowLease {
 
   // Takes or renews the lease; the token while it is ours, nothing while another holds it.
   absl::StatusOr<std::optional<std::int64_t>> Acquire(db::Connection& connection) const;
+  // Takes it at once from whoever holds it, whose token is worth nothing then; ours.
+  absl::StatusOr<std::int64_t> Seize(db::Connection& connection) const;
+  // Who holds it now; empty when nobody does.
+  absl::StatusOr<std::string> Holder(db::Connection& connection) const;
   // Lets it go at once, so that another server need not wait for its end.
   absl::Status Release(db::Connection& connection) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/common/base/strings.h"
+#include "services/messages/envelope_check.h"
 
 namespace postern::messages {
 namespace {
@@ -20,29 +21,23 @@ constexpr char kKeepDelivered[] = " ON DUPLICATE KEY UPDATE id = messages.id";
 
 constexpr char kInsertPending[] =
     "INSERT INTO pending (id, client_id, domain, client_ref, number_hash, number_masked, state,"
-    " epoch, attempts, reason, last_attempt_at_us, next_attempt_at_us, accepted_at_us,"
+    " epoch, attempts, reason, last_error, last_attempt_at_us, next_attempt_at_us, accepted_at_us,"
     " durable_at_us, registered_at_us, shard, entry_id, envelope) VALUES ";
-constexpr std::size_t kPendingColumns = 18;
+constexpr std::size_t kPendingColumns = 19;
 constexpr char kKeepPending[] = " ON DUPLICATE KEY UPDATE id = pending.id";
-// Assignments run from left to right: what the conditions read comes last.
-constexpr char kCountAttempt[] =
-    " ON DUPLICATE KEY UPDATE"
-    " attempts = attempts + (state <> 4 AND VALUES(last_attempt_at_us) > last_attempt_at_us),"
-    " reason = IF(state <> 4 AND VALUES(last_attempt_at_us) > last_attempt_at_us,"
-    " VALUES(reason), reason),"
-    " next_attempt_at_us = IF(state <> 4 AND VALUES(last_attempt_at_us) > last_attempt_at_us,"
-    " VALUES(next_attempt_at_us), next_attempt_at_us),"
-    " entry_id = IF(entry_id = '', VALUES(entry_id), entry_id),"
-    " last_attempt_at_us = IF(state <> 4,"
-    " GREATEST(last_attempt_at_us, VALUES(last_attempt_at_us)), last_attempt_at_us),"
-    " state = IF(state <> 4, 2, state)";
+// What a report of a failed attempt finds: a row of its own epoch that is not dead, or of an
+// earlier one; and whether it is news.
+constexpr char kAlive[] = "(VALUES(epoch) > epoch OR (VALUES(epoch) = epoch AND state <> 4))";
+constexpr char kNews[] = "VALUES(last_attempt_at_us) > last_attempt_at_us";
 constexpr char kBury[] =
     " ON DUPLICATE KEY UPDATE"
-    " attempts = attempts + (state <> 4),"
-    " last_attempt_at_us = IF(state <> 4, VALUES(last_attempt_at_us), last_attempt_at_us),"
-    " reason = IF(state <> 4, VALUES(reason), reason),"
-    " next_attempt_at_us = 0,"
-    " state = 4";
+    " attempts = attempts + (state <> 4 AND VALUES(epoch) >= epoch),"
+    " last_attempt_at_us = IF(state <> 4 AND VALUES(epoch) >= epoch,"
+    " VALUES(last_attempt_at_us), last_attempt_at_us),"
+    " reason = IF(state <> 4 AND VALUES(epoch) >= epoch, VALUES(reason), reason),"
+    " next_attempt_at_us = IF(VALUES(epoch) >= epoch, 0, next_attempt_at_us),"
+    " state = IF(VALUES(epoch) >= epoch, 4, state),"
+    " epoch = GREATEST(epoch, VALUES(epoch))";
 
 constexpr char kLockPending[] =
     "SELECT id, state, epoch, attempts, registered_at_us, durable_at_us, reason FROM pending"
@@ -53,6 +48,36 @@ constexpr char kAnyPending[] = "SELECT 1 FROM pending WHERE id BETWEEN ? AND ? L
 constexpr char kCountDelivered[] =
     "INSERT INTO ledger_delivered (server, delivered) VALUES (?, ?)"
     " ON DUPLICATE KEY UPDATE delivered = delivered + VALUES(delivered)";
+
+// Assignments run from left to right: what the conditions read comes last. `attempts` is the new
+// number from its own assignment on.
+std::string CountAttempt(std::int64_t attempts_max) {
+  const std::string counts = StrCat(kAlive, " AND ", kNews);
+  const std::string exhausted =
+      attempts_max == 0 ? std::string("FALSE") : StrCat("attempts >= ", attempts_max);
+  return StrCat(
+      " ON DUPLICATE KEY UPDATE"
+      " attempts = IF(VALUES(epoch) > epoch, 1, attempts + (",
+      counts,
+      ")),"
+      " last_error = IF(",
+      counts,
+      ", VALUES(last_error), last_error),"
+      " reason = IF(",
+      counts, ", IF(", exhausted, ", '", kAttemptsExhausted,
+      "', VALUES(reason)), reason),"
+      " next_attempt_at_us = IF(",
+      counts, ", IF(", exhausted,
+      ", 0, VALUES(next_attempt_at_us)), next_attempt_at_us),"
+      " entry_id = IF(entry_id = '', VALUES(entry_id), entry_id),"
+      " last_attempt_at_us = IF(",
+      counts,
+      ", VALUES(last_attempt_at_us), last_attempt_at_us),"
+      " state = IF(",
+      kAlive, ", IF(", exhausted,
+      ", 4, 2), state),"
+      " epoch = GREATEST(epoch, VALUES(epoch))");
+}
 
 std::vector<std::string> RowShapes(std::string_view head, std::size_t columns,
                                    std::string_view tail) {
@@ -90,19 +115,20 @@ void Bind(const PendingRow& row, std::vector<db::Value>& values) {
   values.insert(values.end(),
                 {row.id->bytes(), row.client_id, row.domain, TextOrNull(row.client_ref),
                  TextOrNull(row.number.hash), row.number.masked,
-                 static_cast<std::int64_t>(row.state), std::int64_t{1}, row.attempts, row.reason,
-                 row.last_attempt_at_us, row.next_attempt_at_us, row.accepted_at_us,
+                 static_cast<std::int64_t>(row.state), row.epoch, row.attempts, row.reason,
+                 row.last_error, row.last_attempt_at_us, row.next_attempt_at_us, row.accepted_at_us,
                  row.durable_at_us, row.registered_at_us, row.shard, row.entry_id, row.envelope});
 }
 
 }  // namespace
 
-RowWriter::RowWriter()
+RowWriter::RowWriter(std::int64_t attempts_max)
     : insert_delivered_(RowShapes(kInsertDelivered, kDeliveredColumns, kKeepDelivered)),
       delete_pending_(ListShapes(kDeletePending, "")),
       lock_pending_(ListShapes(kLockPending, " FOR UPDATE")),
       find_delivered_(ListShapes(kFindDelivered, "")) {
-  for (const char* const tail : {kKeepPending, kCountAttempt, kBury}) {
+  for (const std::string& tail :
+       {std::string(kKeepPending), CountAttempt(attempts_max), std::string(kBury)}) {
     upsert_pending_.push_back(RowShapes(kInsertPending, kPendingColumns, tail));
   }
 }

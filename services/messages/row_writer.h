@@ -47,8 +47,10 @@ struct PendingRow {
   std::string_view client_ref;
   NumberFacts number;  // Empty when it could not be read.
   RowState state = RowState::kQueued;
+  std::int64_t epoch = 1;
   std::int64_t attempts = 0;
   std::string_view reason;
+  std::string_view last_error;
   std::int64_t last_attempt_at_us = 0;
   std::int64_t next_attempt_at_us = 0;
   std::int64_t accepted_at_us = 0;
@@ -62,15 +64,17 @@ struct PendingRow {
 // What happens to a row of `pending` that is there already.
 enum class OnPendingRow {
   kKeep,     // Registration: what is there knows more.
-  kAttempt,  // A failed attempt: counts if it is newer than the last, and the row is not dead.
-  kBury,     // Becomes dead.
+  kAttempt,  // A failed attempt: counts if it is newer than the last, and the row is not dead; the
+             // last that is allowed makes it dead.
+  kBury,     // Becomes dead, unless the row is of a later epoch.
 };
 
 // Multi-row statements of fixed shapes: 1, 2, 4, … 256 rows, each prepared once per connection. A
 // batch is cut into the largest that fit. Not thread-safe.
 class RowWriter {
  public:
-  RowWriter();
+  // `attempts_max`: failed attempts that make a message dead; 0: no number does.
+  explicit RowWriter(std::int64_t attempts_max = 0);
 
   // Rows of `pending` for `ids`, locked. Ids without a row are left out.
   absl::StatusOr<absl::flat_hash_map<Uuid, PendingFacts>> LockPending(

@@ -63,8 +63,12 @@ struct WriteTransaction::Plan {
   std::vector<PendingRow> dead;
 };
 
-WriteTransaction::WriteTransaction(std::string server, std::unique_ptr<EnvelopeReader> reader)
-    : server_(std::move(server)), reader_(std::move(reader)) {}
+WriteTransaction::WriteTransaction(std::string server, std::unique_ptr<EnvelopeReader> reader,
+                                   std::int64_t attempts_max)
+    : server_(std::move(server)),
+      reader_(std::move(reader)),
+      attempts_max_(attempts_max),
+      rows_(attempts_max) {}
 
 absl::Status WriteTransaction::Write(db::Connection& connection, const WriteSet& set) {
   return WriteOrHalve(connection, set);
@@ -133,6 +137,7 @@ absl::Status WriteTransaction::InTransaction(db::Connection& connection, const W
   for (RegistrationWrite* write : set.registrations) PlanRegistration(*write, plan);
   for (AttemptWrite* write : set.attempts) PlanAttempt(*write, plan);
   status = Run(connection, plan);
+  if (status.ok()) status = SettleAttempts(connection, set);
   if (!status.ok()) return status;
   return connection.Commit();
 }
@@ -164,14 +169,15 @@ void WriteTransaction::PlanDelivery(DeliveryWrite& write, Plan& plan) {
   row.envelope = &write.item.delivery->envelope();
   row.number = &write.item.number;
   row.delivered_at_us = plan.now_us;
+  row.epoch = EpochOf(*row.envelope);
   const auto known = plan.pending.find(write.item.id);
   if (known != plan.pending.end()) {
     const PendingFacts& facts = known->second;
-    if (facts.state == RowState::kDead) {
+    if (facts.state == RowState::kDead && EpochOf(*row.envelope) <= facts.epoch) {
       write.outcome = {Outcome::Kind::kDead, facts.reason};
       return;
     }
-    row.epoch = facts.epoch;
+    row.epoch = std::max(facts.epoch, EpochOf(*row.envelope));
     row.attempts = facts.attempts + 1;
     row.reason = facts.reason;
     row.registered_at_us = facts.registered_at_us;
@@ -203,6 +209,7 @@ void WriteTransaction::PlanDead(DeliveryWrite& write, Plan& plan) {
   row.client_ref = SafeText(envelope.client_ref(), kClientRefMax);
   row.number = write.item.number;
   row.state = RowState::kDead;
+  row.epoch = EpochOf(envelope);
   row.attempts = 1;
   row.reason = write.item.dead_reason;
   row.last_attempt_at_us = plan.now_us;
@@ -238,6 +245,7 @@ void WriteTransaction::PlanRegistration(RegistrationWrite& write, Plan& plan) {
   absl::StatusOr<NumberFacts> number = reader_->ReadNumber(envelope);
   if (number.ok()) row.number = *std::move(number);
   row.state = RowState::kQueued;
+  row.epoch = EpochOf(envelope);
   row.accepted_at_us = envelope.accepted_at_us();
   row.durable_at_us = registration.durable_at_us();
   row.registered_at_us = write.item.registered_at_us;
@@ -247,7 +255,7 @@ void WriteTransaction::PlanRegistration(RegistrationWrite& write, Plan& plan) {
   plan.registrations.push_back(std::move(row));
 }
 
-void WriteTransaction::PlanAttempt(AttemptWrite& write, Plan& plan) {
+void WriteTransaction::PlanAttempt(AttemptWrite& write, Plan& plan) const {
   write.outcome = {};
   if (plan.delivered.contains(write.item.id)) return;
   const v1::FailedAttempt& attempt = *write.item.attempt;
@@ -258,17 +266,44 @@ void WriteTransaction::PlanAttempt(AttemptWrite& write, Plan& plan) {
   row.domain = envelope.domain();
   row.client_ref = envelope.client_ref();
   row.state = RowState::kRetrying;
+  row.epoch = EpochOf(envelope);
   row.attempts = 1;
   row.reason = attempt.reason();
+  row.last_error = attempt.reason();
   row.last_attempt_at_us = attempt.attempted_at_us();
   row.next_attempt_at_us = attempt.next_attempt_at_us();
   row.accepted_at_us = envelope.accepted_at_us();
   row.durable_at_us = DurableTime(envelope, attempt.position());
   row.registered_at_us = plan.now_us;
+  // A row that is there counts for itself.
+  if (attempts_max_ == 1) {
+    row.state = RowState::kDead;
+    row.reason = kAttemptsExhausted;
+    row.next_attempt_at_us = 0;
+  }
   row.shard = attempt.position().shard();
   row.entry_id = attempt.position().entry_id();
   row.envelope = envelope.SerializeAsString();
   plan.attempts.push_back(std::move(row));
+}
+
+// Tells which entries the worker has to remove: their message is dead, of this attempt or of an
+// earlier one, or was brought back since.
+absl::Status WriteTransaction::SettleAttempts(db::Connection& connection, const WriteSet& set) {
+  if (set.attempts.empty()) return absl::OkStatus();
+  std::vector<const Uuid*> ids;
+  for (const AttemptWrite* write : set.attempts) ids.push_back(&write->item.id);
+  const auto rows = rows_.LockPending(connection, ids);
+  if (!rows.ok()) return rows.status();
+  for (AttemptWrite* write : set.attempts) {
+    const auto row = rows->find(write->item.id);
+    if (row == rows->end()) continue;
+    const PendingFacts& facts = row->second;
+    if (facts.state == RowState::kDead || facts.epoch > EpochOf(write->item.attempt->envelope())) {
+      write->outcome = {Outcome::Kind::kDead, facts.reason};
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WriteTransaction::Run(db::Connection& connection, const Plan& plan) {

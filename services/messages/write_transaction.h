@@ -48,7 +48,9 @@ struct WriteSet {
 class WriteTransaction {
  public:
   // `server` names this server's row in the ledger. `reader` reads the numbers of registrations.
-  WriteTransaction(std::string server, std::unique_ptr<EnvelopeReader> reader);
+  // `attempts_max`: as for RowWriter.
+  WriteTransaction(std::string server, std::unique_ptr<EnvelopeReader> reader,
+                   std::int64_t attempts_max);
 
   // Writes and commits; then every outcome is set. A deadlock is tried again. When the data of some
   // item is refused, the set is halved until that item stands alone: a delivery then becomes a dead
@@ -67,11 +69,13 @@ class WriteTransaction {
   void PlanDelivery(DeliveryWrite& write, Plan& plan);
   void PlanDead(DeliveryWrite& write, Plan& plan);
   void PlanRegistration(RegistrationWrite& write, Plan& plan);
-  static void PlanAttempt(AttemptWrite& write, Plan& plan);
+  void PlanAttempt(AttemptWrite& write, Plan& plan) const;
   absl::Status Run(db::Connection& connection, const Plan& plan);
+  absl::Status SettleAttempts(db::Connection& connection, const WriteSet& set);
 
   const std::string server_;
   const std::unique_ptr<EnvelopeReader> reader_;
+  const std::int64_t attempts_max_;
   RowWriter rows_;
 };
 

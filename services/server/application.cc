@@ -14,15 +14,18 @@
 #include "services/common/http/ops_server.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/redis/queue_safety.h"
 #include "services/common/rpc/authorization.h"
 #include "services/common/tls/identity.h"
 #include "services/keys/data_key_store.h"
 #include "services/keys/key_service.h"
+#include "services/messages/dead_letter_service.h"
 #include "services/messages/delivery_service.h"
 #include "services/messages/ledger.h"
 #include "services/messages/message_service.h"
 #include "services/messages/message_writer.h"
 #include "services/messages/queue_client.h"
+#include "services/messages/queue_service.h"
 #include "services/messages/reconciler.h"
 #include "services/messages/registration_service.h"
 #include "services/server/checks.h"
@@ -30,6 +33,7 @@
 #include "services/server/health_monitor.h"
 #include "services/server/key_envelope_reader.h"
 #include "services/server/limits.h"
+#include "services/server/queue_watch.h"
 #include "services/server/rpc_server.h"
 #include "services/server/startup_checks.h"
 
@@ -39,6 +43,7 @@ struct Application::Parts {
   explicit Parts(Settings s)
       : settings(std::move(s)),
         certificate("mesh", settings.mesh.certificate, metrics),
+        queue_safety(metrics),
         rpc(settings.trust_domain, metrics) {}
 
   void MakeKeys();
@@ -57,6 +62,7 @@ struct Application::Parts {
   const Settings settings;
   metrics::Registry metrics{"postern-server"};
   app::CertificateWatch certificate;
+  redis::QueueSafety queue_safety;
 
   // Unique among processes, those before a restart included.
   const std::string holder = StrCat(settings.name, "-", Uuid::Random().ToString());
@@ -76,10 +82,13 @@ struct Application::Parts {
   std::unique_ptr<messages::RegistrationService> registration_service;
   std::unique_ptr<messages::DeliveryService> delivery_service;
 
+  std::unique_ptr<QueueWatch> queue_watch;
   std::unique_ptr<messages::QueueClient> queue;
   std::unique_ptr<messages::Reconciler> reconciler;
   std::unique_ptr<messages::Ledger> ledger;
   std::unique_ptr<messages::MessageService> message_service;
+  std::unique_ptr<messages::QueueService> queue_service;
+  std::unique_ptr<messages::DeadLetterService> dead_letter_service;
 
   RpcServer rpc;
   std::unique_ptr<http::OpsServer> ops;
@@ -107,6 +116,7 @@ void Application::Parts::MakeWriting() {
   writing.server_name = settings.name;
   writing.commit_interval = settings.database.commit_interval;
   writing.registration_hold = settings.registration_hold;
+  writing.attempts_max = settings.attempts_max;
   const messages::EnvelopeReaderFactory readers = EnvelopeReaders();
   writer = std::make_unique<messages::MessageWriter>(std::move(writing), readers, metrics);
   openers = std::make_unique<exec::BoundedExecutor>("openers", kOpenerThreads, kOpenerQueueMax);
@@ -116,6 +126,7 @@ void Application::Parts::MakeWriting() {
 }
 
 void Application::Parts::MakeUpkeep() {
+  queue_watch = std::make_unique<QueueWatch>(connections.redis, queue_safety);
   queue = std::make_unique<messages::QueueClient>(connections.redis);
   messages::Reconciler::Settings reconciling;
   reconciling.database = connections.database;
@@ -127,6 +138,12 @@ void Application::Parts::MakeUpkeep() {
   accounting.database = connections.database;
   accounting.holder = holder;
   ledger = std::make_unique<messages::Ledger>(std::move(accounting), *queue, metrics);
+  queue_service = std::make_unique<messages::QueueService>(*database, *queue, *reconciler);
+  dead_letter_service = std::make_unique<messages::DeadLetterService>(
+      *database, *queue, [this](const grpc::AuthContext& context) {
+        const auto peer = rpc::PeerId(context, settings.trust_domain);
+        return peer.ok() ? peer->ToString() : std::string("unknown");
+      });
   reconciler->Start();
   ledger->Start();
 }
@@ -150,7 +167,7 @@ absl::Status Application::Parts::StartRpc() {
   const absl::Status started = rpc.Start(
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
       {key_service.get(), client_service.get(), registration_service.get(), delivery_service.get(),
-       message_service.get()});
+       message_service.get(), queue_service.get(), dead_letter_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
@@ -158,7 +175,7 @@ absl::Status Application::Parts::StartRpc() {
 }
 
 std::vector<http::Check> Application::Parts::Checks() {
-  return {DatabaseCheck(DatabaseHealthy()), QueueCheck(*ledger), LedgerCheck(*ledger),
+  return {DatabaseCheck(DatabaseHealthy()), QueueCheck(*ledger, queue_safety), LedgerCheck(*ledger),
           certificate.Check()};
 }
 
@@ -212,6 +229,7 @@ void Application::Stop() {
   if (p.reconciler) p.reconciler->Stop();
   if (p.ledger) p.ledger->Stop();
   if (p.queue) p.queue->Stop();
+  if (p.queue_watch) p.queue_watch->Stop();
   if (p.key_database) p.key_database->Stop();
   if (p.database) p.database->Stop();
   if (p.ops) p.ops->Stop();

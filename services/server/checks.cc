@@ -1,5 +1,8 @@
 #include "services/server/checks.h"
 
+#include <string>
+#include <utility>
+
 #include "services/common/base/strings.h"
 #include "services/common/base/time.h"
 
@@ -26,13 +29,17 @@ http::Check DatabaseCheck(bool healthy) {
                  : Make("database", State::kFail, "not connected");
 }
 
-http::Check QueueCheck(const messages::Ledger& ledger) {
+http::Check QueueCheck(const messages::Ledger& ledger, const redis::QueueSafety& safety) {
   const auto figures = ledger.latest();
   if (!figures.ok()) return Make("redis", State::kWarn, "the queue was not read yet");
   const std::int64_t age_us = NowMicros() - figures->measured_at_us;
-  if (age_us <= kSampleAgeMaxUs) return Make("redis", State::kPass, "connected");
-  return Make("redis", State::kWarn,
-              StrCat("the queue was last read at ", FormatRfc3339(figures->measured_at_us)));
+  if (age_us > kSampleAgeMaxUs) {
+    return Make("redis", State::kWarn,
+                StrCat("the queue was last read at ", FormatRfc3339(figures->measured_at_us)));
+  }
+  std::string faults = safety.faults();
+  if (!faults.empty()) return Make("redis", State::kWarn, std::move(faults));
+  return Make("redis", State::kPass, "connected");
 }
 
 http::Check LedgerCheck(const messages::Ledger& ledger) {

@@ -13,6 +13,10 @@ rpc::MethodTable MakeMethodTable() {
       {"/postern.v1.MessageService/GetMessage", {kEdge, kOperator}},
       {"/postern.v1.MessageService/ListMessages", {kOperator}},
       {"/postern.v1.MessageService/GetLedger", {kOperator}},
+      {"/postern.v1.QueueService/GetQueueStatus", {kOperator}},
+      {"/postern.v1.QueueService/ReconcileQueue", {kOperator}},
+      {"/postern.v1.DeadLetterService/SummarizeDeadLetters", {kOperator}},
+      {"/postern.v1.DeadLetterService/RedriveDeadLetters", {kOperator}},
       {"/postern.v1.ClientService/CreateClient", {kOperator}},
       {"/postern.v1.ClientService/ListClients", {kOperator}},
       {"/postern.v1.ClientService/WatchClients", {kEdge}},
@@ -45,7 +49,8 @@ rpc::MethodTable MakeMethodTable() {
 std::vector<std::string> HealthComponents() {
   return {"postern.v1.RegistrationService", "postern.v1.DeliveryService",
           "postern.v1.KeyService",          "postern.v1.MessageService",
-          "postern.v1.ClientService",       "postern.v1.CertificateService"};
+          "postern.v1.ClientService",       "postern.v1.CertificateService",
+          "postern.v1.QueueService",        "postern.v1.DeadLetterService"};
 }
 
 }  // namespace postern::server

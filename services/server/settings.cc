@@ -62,6 +62,9 @@ void AddWork(Schema& schema, Settings& s) {
               "Folder of the migrations that the database must have.");
   schema.Duration("registration_hold_ms", &s.registration_hold, milliseconds(0),
                   milliseconds(10'000), "How long a registration waits for its delivery.");
+  schema.Int("attempts_max", &s.attempts_max, 0, 1'000'000,
+             "Failed attempts after which a message becomes a dead letter, such as 10000; 0: it is "
+             "tried for ever.");
   schema.Duration("reconcile.interval_ms", &s.reconcile_interval, milliseconds(100),
                   std::chrono::hours(1), "Time between two runs of the reconciler.");
   schema.Duration("reconcile.grace_ms", &s.reconcile_grace, milliseconds(0), std::chrono::hours(1),

@@ -49,6 +49,7 @@ struct Settings {
   std::string index_key_file;
   std::string migrations_folder;
   std::chrono::milliseconds registration_hold{1000};
+  std::int64_t attempts_max = 0;
   std::chrono::milliseconds reconcile_interval{5'000};
   std::chrono::milliseconds reconcile_grace{10'000};
   std::chrono::milliseconds drain_timeout{10'000};

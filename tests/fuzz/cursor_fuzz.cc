@@ -8,6 +8,7 @@
 #include "services/common/base/uuid.h"
 #include "services/messages/envelope_check.h"
 #include "services/messages/limits.h"
+#include "services/messages/database_call.h"
 #include "services/messages/list_query.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/queue_entry.h"
@@ -27,7 +28,7 @@ void CheckQuery(const v1::ListMessagesRequest& request) {
   FUZZ_REQUIRE(query->before.has_value() == !request.page_token().empty());
   if (!query->before) return;
   v1::ListMessagesRequest next;
-  next.set_page_token(messages::PageToken(*query->before));
+  next.set_page_token(messages::PageTokenOf(*query->before));
   FUZZ_REQUIRE(messages::QueryOf(next)->before == query->before);
 }
 

@@ -88,14 +88,41 @@ class QueueFaults(ProcessTest):
 
     def test_redis_turned_unsafe_gets_no_more_messages(self):
         client = self.client()
-        for setting, unsafe, safe in (("appendfsync", "everysec", "always"), ("appendonly", "no", "yes"),
-                                      ("maxmemory-policy", "allkeys-lru", "noeviction")):
-            with self.subTest(setting):
-                self.stack.redis.command("config", "set", setting, unsafe)
+        programs = self.stack.programs.values()
+        restricted = "off ~* &* +@all -xclaim".split()
+        for unsafe, safe in ((["config", "set", "appendfsync", "everysec"], ["config", "set", "appendfsync", "always"]),
+                             (["config", "set", "appendonly", "no"], ["config", "set", "appendonly", "yes"]),
+                             (["config", "set", "maxmemory-policy", "allkeys-lru"],
+                              ["config", "set", "maxmemory-policy", "noeviction"]),
+                             (["acl", "setuser", "default", *restricted], ["acl", "setuser", "default", "+xclaim"])):
+            with self.subTest(" ".join(unsafe)):
+                self.stack.redis.command(*unsafe)
                 wait_until(lambda: client.send("unsafe").status == 503, 5, "a refusal")
                 self.assert_refused(client.send("unsafe"))
-                self.stack.redis.command("config", "set", setting, safe)
+                for program in programs:
+                    wait_until(lambda p=program: p.metric("postern_queue_unsafe") == 1, 5, f"{program.name} to say so")
+                self.stack.redis.command(*safe)
                 wait_until(lambda: client.send("safe").status == 202, 10, "the edge to accept again")
+                for program in programs:
+                    wait_until(lambda p=program: p.metric("postern_queue_unsafe") == 0, 5, f"{program.name} to be content")
+
+    def test_unsafe_redis_is_refused_at_start_unless_allowed(self):
+        edge = self.stack.programs["edge-1"]
+        edge.stop()
+        self.stack.redis.command("config", "set", "appendfsync", "everysec")
+        self.addCleanup(self.stack.redis.command, "config", "set", "appendfsync", "always")
+        edge.start(wait=False)
+        self.assertEqual(edge.process.wait_exit(20), 1)
+        refusal = edge.process.tail(8)
+        self.assertIn("appendfsync is everysec: set it to always", refusal)
+        self.assertIn("--allow-unsafe-queue", refusal)
+        command = edge.process.command
+        self.addCleanup(setattr, edge.process, "command", command)
+        edge.process.command = [*command, "--allow-unsafe-queue"]
+        edge.start()
+        self.assertEqual(self.client().send("on the caller's own risk").status, 202)
+        self.assertEqual(edge.metric("postern_queue_unsafe"), 1)
+        edge.stop()
 
     def test_flushed_redis_heals_for_registered_messages(self):
         client = self.client()

@@ -14,7 +14,8 @@ constexpr int kExitUsage = 2;
 
 ParsedCommandLine ParseCommandLine(int argc, char** argv, const std::string& program,
                                    const std::string& purpose,
-                                   const std::string& default_config_path) {
+                                   const std::string& default_config_path,
+                                   const std::vector<Flag>& flags) {
   ParsedCommandLine parsed;
   parsed.command_line.config_path = default_config_path;
   CLI::App app(purpose, program);
@@ -25,6 +26,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv, const std::string& pro
                "Check the configuration and exit");
   app.add_flag("--print-config", parsed.command_line.print_config,
                "Print the configuration in force, with where each value comes from, and exit");
+  for (const Flag& flag : flags) app.add_flag(flag.name, *flag.value, flag.description);
   app.set_version_flag("--version", StrCat(program, " ", Version()));
   app.footer(
       "Each key can be set in the environment: redis.port is POSTERN_REDIS__PORT.\n"

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace postern::app {
 
@@ -14,6 +15,13 @@ struct CommandLine {
   bool print_config = false;
 };
 
+// An option of one daemon, without a value.
+struct Flag {
+  std::string name;  // Such as `--allow-unsafe-queue`.
+  std::string description;
+  bool* value = nullptr;  // Set to true when it is there.
+};
+
 // Parses, or prints (help, version, an error) and gives the exit code instead: 0, or 2 for a wrong
 // use.
 struct ParsedCommandLine {
@@ -22,6 +30,7 @@ struct ParsedCommandLine {
 };
 ParsedCommandLine ParseCommandLine(int argc, char** argv, const std::string& program,
                                    const std::string& purpose,
-                                   const std::string& default_config_path);
+                                   const std::string& default_config_path,
+                                   const std::vector<Flag>& flags = {});
 
 }  // namespace postern::app

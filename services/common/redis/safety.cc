@@ -1,6 +1,7 @@
 #include "services/common/redis/safety.h"
 
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "absl/status/status.h"
 #include "services/common/base/strings.h"
 #include "services/common/redis/command.h"
+#include "services/common/redis/queue_layout.h"
 
 namespace postern::redis {
 namespace {
@@ -52,40 +54,95 @@ constexpr Rule kRules[] = {
     {"no-appendfsync-on-rewrite", "no", "set it to no"},
 };
 
-std::vector<std::string> Judge(const Values& values) {
-  std::vector<std::string> faults;
+constexpr std::size_t kSections = 2;  // Of INFO.
+constexpr std::size_t kConfigs = 2;
+// What an append-only file of the queue holds: the replies to ACL DRYRUN follow in this order.
+constexpr std::string_view kReplayed[] = {"XADD", "XDEL", "XACK", "XCLAIM", "INCR", "SET"};
+
+void AppendDryRun(std::string& wire, std::string_view command) {
+  const std::string& key = StreamKey(0);
+  if (command == "XADD") {
+    AppendCommand(wire, "ACL", "DRYRUN", "default", command, key, "*", kEnvelopeField, "x");
+  } else if (command == "XACK") {
+    AppendCommand(wire, "ACL", "DRYRUN", "default", command, key, kConsumerGroup, "0-1");
+  } else if (command == "XCLAIM") {
+    AppendCommand(wire, "ACL", "DRYRUN", "default", command, key, kConsumerGroup, "x", "0", "0-1");
+  } else if (command == "INCR") {
+    AppendCommand(wire, "ACL", "DRYRUN", "default", command, key);
+  } else {
+    AppendCommand(wire, "ACL", "DRYRUN", "default", command, key, "0-1");
+  }
+}
+
+constexpr std::string_view kDefaultUserFix =
+    "write `user default off ~* &* +@all` (login stays impossible) into its ACL file";
+
+void JudgeValues(const Values& values, Faults& faults) {
   for (const Rule& rule : kRules) {
     const auto found = values.find(rule.name);
-    // What the user may not read is not judged.
-    if (found == values.end() || found->second == rule.safe) continue;
-    faults.push_back(StrCat(rule.name, " is ", found->second, ": ", rule.fix));
+    if (found == values.end()) {
+      faults.push_back(
+          StrCat(rule.name, " cannot be read: give this account +info and +config|get"));
+    } else if (found->second != rule.safe) {
+      faults.push_back(StrCat(rule.name, " is ", found->second, ": ", rule.fix));
+    }
   }
-  return faults;
+}
+
+// The first right that the user `default` lacks stands for all.
+void JudgeDefaultUser(std::span<const Reply> dry_runs, Faults& faults) {
+  for (const Reply& reply : dry_runs) {
+    if (reply.IsError()) {
+      faults.push_back(StrCat("the rights of the user default cannot be read (", reply.text(),
+                              "): give this account +acl|dryrun"));
+      return;
+    }
+    if (reply.text() == "OK") continue;
+    faults.push_back(
+        StrCat("the user default is restricted (", reply.text(),
+               "), and Redis drops transactions when it loads its data: ", kDefaultUserFix));
+    return;
+  }
 }
 
 }  // namespace
 
-boost::asio::awaitable<absl::StatusOr<std::vector<std::string>>> UnsafeSettings(
-    Connection& connection) {
-  std::string wire;
+std::size_t AppendSafetyCommands(std::string& wire) {
   AppendCommand(wire, "INFO", "persistence");
   AppendCommand(wire, "INFO", "memory");
   AppendCommand(wire, "CONFIG", "GET", "appendfsync");
   AppendCommand(wire, "CONFIG", "GET", "no-appendfsync-on-rewrite");
-  auto replies = co_await connection.Exchange(std::move(wire), 4, kCheckTimeout);
-  if (!replies.ok()) co_return replies.status();
+  for (const std::string_view command : kReplayed) AppendDryRun(wire, command);
+  return kSections + kConfigs + std::size(kReplayed);
+}
+
+absl::StatusOr<Faults> JudgeSafety(std::span<const Reply> replies) {
+  if (replies.size() != kSections + kConfigs + std::size(kReplayed)) {
+    return absl::InternalError("the safety check has other replies than commands");
+  }
+  for (const Reply& reply : replies) {
+    const absl::Status status = reply.ToStatus();
+    if (absl::IsUnavailable(status)) return status;  // Such as LOADING: it will tell later.
+  }
   Values values;
-  for (std::size_t i = 0; i < 2; ++i) {
-    if ((*replies)[i].IsError()) co_return (*replies)[i].ToStatus();
-    AddInfo((*replies)[i].text(), values);
+  for (const Reply& section : replies.first(kSections)) {
+    if (!section.IsError()) AddInfo(section.text(), values);
   }
-  if (!values.contains("aof_enabled") || !values.contains("maxmemory_policy")) {
-    co_return absl::InternalError("INFO does not show aof_enabled and maxmemory_policy");
+  for (const Reply& config : replies.subspan(kSections, kConfigs)) {
+    if (config.IsArray()) AddConfig(config.raw(), values);
   }
-  for (std::size_t i = 2; i < 4; ++i) {
-    if ((*replies)[i].IsArray()) AddConfig((*replies)[i].raw(), values);
-  }
-  co_return Judge(values);
+  Faults faults;
+  JudgeValues(values, faults);
+  JudgeDefaultUser(replies.subspan(kSections + kConfigs), faults);
+  return faults;
+}
+
+boost::asio::awaitable<absl::StatusOr<Faults>> UnsafeSettings(Connection& connection) {
+  std::string wire;
+  const std::size_t replies = AppendSafetyCommands(wire);
+  auto answers = co_await connection.Exchange(std::move(wire), replies, kCheckTimeout);
+  if (!answers.ok()) co_return answers.status();
+  co_return JudgeSafety(*answers);
 }
 
 }  // namespace postern::redis

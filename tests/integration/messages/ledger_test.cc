@@ -1,5 +1,8 @@
 #include "services/messages/ledger.h"
 
+#include <filesystem>
+
+#include "services/common/redis/command.h"
 #include "services/messages/reconciler.h"
 #include "tests/integration/messages/queue_fixture.h"
 #include "tests/support/eventually.h"
@@ -120,6 +123,50 @@ TEST_F(LedgerTest, WhatAFlushTookForGoodStaysVisible) {
     EXPECT_EQ(figures.gap, 1);
     EXPECT_FALSE(figures.closed);
   }
+}
+
+// Redis came back with the append-only file of a backup: what it counts again was counted before.
+TEST_F(LedgerTest, AnOlderRestoredQueueIsNotCountedTwice) {
+  Ledger ledger(LedgerSettings(), *queue_, metrics_);
+  const v1::Envelope first = MakeEnvelope();
+  const std::string first_entry = Add(first);
+  RegisterAt(first, first_entry);
+  EXPECT_EQ(Sample(ledger).accepted, 1);
+  const std::string backup = redis_->folder() + "-backup";
+  std::filesystem::copy(redis_->folder() + "/appendonlydir", backup);
+  const auto restore = [&] {
+    redis_->Kill();
+    std::filesystem::remove_all(redis_->folder() + "/appendonlydir");
+    std::filesystem::copy(backup, redis_->folder() + "/appendonlydir");
+    ASSERT_TRUE(redis_->StartAgain().ok());
+    // The first tries find connections that are gone.
+    ASSERT_TRUE(test::Eventually([&] { return ledger.SampleOnce(*connection_).ok(); }));
+    std::string ping;
+    redis::AppendCommand(ping, "PING");
+    ASSERT_TRUE(test::Eventually([&] { return admin_->Exchange(ping, 1).ok(); }));
+  };
+  DeliverAndRemove(first, first_entry);
+  const v1::Envelope second = MakeEnvelope();
+  DeliverAndRemove(second, Add(second));
+  EXPECT_EQ(Sample(ledger).accepted, 2);
+  for (int times = 0; times < 2; ++times) {
+    restore();
+    LedgerFigures figures = Sample(ledger);
+    EXPECT_EQ(figures.accepted, 2);
+    EXPECT_EQ(figures.queued_entries, 1) << "it is delivered again, which changes nothing";
+    EXPECT_TRUE(figures.closed);
+    // After a flush in between the backup is of another life.
+    if (times == 0) {
+      Flush();
+      EXPECT_EQ(Sample(ledger).accepted, 2);
+    }
+  }
+  DeliverAndRemove(first, first_entry);
+  const LedgerFigures figures = Sample(ledger);
+  EXPECT_EQ(figures.accepted, 2);
+  EXPECT_EQ(figures.gap, 0);
+  EXPECT_TRUE(figures.closed);
+  std::filesystem::remove_all(backup);
 }
 
 TEST_F(LedgerTest, TheThreadSamples) {

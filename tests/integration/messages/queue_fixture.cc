@@ -11,13 +11,17 @@ void QueueTest::SetUp() {
   auto redis = test::RedisServer::Start(Certificates().Leaf("server", "redis"));
   ASSERT_TRUE(redis.ok()) << redis.status();
   redis_ = *std::move(redis);
-  auto context = tls::ClientContext(Certificates().Leaf("server", "a"));
+  const auto context = tls::ClientContext(Certificates().Leaf("server", "a"));
   ASSERT_TRUE(context.ok()) << context.status();
   admin_ = std::make_unique<QueueClient>(redis_->SettingsFor("admin", *context));
-  queue_ = std::make_unique<QueueClient>(redis_->SettingsFor("server", *context));
+  queue_ = std::make_unique<QueueClient>(SettingsOfQueue());
   MessageWriter::Settings settings = WriterSettings();
   settings.registration_hold = std::chrono::milliseconds(0);
   writer_ = MakeWriter(settings);
+}
+
+redis::Settings QueueTest::SettingsOfQueue() const {
+  return redis_->SettingsFor("server", *tls::ClientContext(Certificates().Leaf("server", "a")));
 }
 
 std::string QueueTest::Add(const v1::Envelope& envelope) {

@@ -20,6 +20,8 @@ class QueueTest : public RegisterTest {
   // Runs one command as the administrator; its answer's text or number.
   std::string Command(const std::vector<std::string>& arguments);
   std::int64_t Entries(const v1::Envelope& envelope);
+  // As the server connects.
+  redis::Settings SettingsOfQueue() const;
   void Flush() { EXPECT_EQ(Command({"FLUSHALL"}), "OK"); }
   // Registers with the entry's true position.
   void RegisterAt(const v1::Envelope& envelope, const std::string& entry_id);

@@ -1,7 +1,11 @@
 #include "services/messages/reconciler.h"
 
+#include <thread>
+
+#include "services/common/redis/command.h"
 #include "services/common/redis/queue_layout.h"
 #include "services/messages/row_lease.h"
+#include "services/messages/unheld_sweep.h"
 #include "tests/integration/messages/queue_fixture.h"
 #include "tests/support/eventually.h"
 
@@ -31,9 +35,7 @@ class ReconcilerTest : public QueueTest {
     Reconciler::Result result;
     do {
       result = RunOnce(reconciler);
-      sum.looked_at += result.looked_at;
-      sum.requeued += result.requeued;
-      sum.removed += result.removed;
+      sum.Add(result);
       sum.leader = result.leader;
     } while (result.looked_at == 500 * 20);
     return sum;
@@ -171,6 +173,167 @@ TEST_F(ReconcilerTest, TheThreadHealsByItselfAndSurvivesRedis) {
       test::Eventually([&] { return Metric("postern_reconciler_requeued_total") == 1; }, 20s));
   reconciler.Stop();
   EXPECT_EQ(Number("SELECT COUNT(*) FROM leases WHERE expires_at_us = 0"), 1);
+}
+
+// Two servers heal the same flushed queue at once, each sure to be alone: the lease changes hands
+// all the time. Every message is there once.
+TEST_F(ReconcilerTest, TwoServersPutEachMessageBackOnce) {
+  constexpr int kMessages = 1200;
+  v1::RegisterMessagesRequest request;
+  std::vector<RegistrationItem> items;
+  for (int i = 0; i < kMessages; ++i) {
+    v1::Registration& registration = *request.add_registrations();
+    *registration.mutable_envelope() = MakeEnvelope(StrCat("client-", i % 16));
+    registration.mutable_position()->set_shard(redis::ShardOf(registration.envelope().client_id()));
+    registration.mutable_position()->set_entry_id("1-1");
+    items.push_back({IdOf(registration.envelope()), &registration, NowMicros()});
+  }
+  std::promise<absl::Status> done;
+  ASSERT_TRUE(writer_->TryRegister(
+      std::move(items), Deadline::After(20s),
+      [&done](absl::Status status, std::vector<Outcome>) { done.set_value(std::move(status)); }));
+  ASSERT_TRUE(done.get_future().get().ok());
+  const auto heal = [this](const std::string& holder) {
+    const db::DriverThread driver;
+    auto connection = db::Connection::Open(Server().SettingsFor("postern_server", schema_));
+    ASSERT_TRUE(connection.ok());
+    QueueClient queue(SettingsOfQueue());
+    Reconciler reconciler(ReconcilerSettings(holder), queue, metrics_);
+    for (int round = 0; round < 4; ++round) {
+      Uuid after;
+      for (bool end = false; !end;) {
+        // Takes the lease away from the other one.
+        const auto part = reconciler.RunPart(**connection, Reconciler::Mode::kHeal, after);
+        if (absl::IsAborted(part.status())) continue;
+        ASSERT_TRUE(part.ok()) << part.status();
+        after = part->last;
+        end = part->end;
+      }
+    }
+  };
+  std::thread one(heal, "server-a");
+  std::thread two(heal, "server-b");
+  one.join();
+  two.join();
+  std::int64_t entries = 0;
+  for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
+    entries += std::stoll(Command({"XLEN", redis::StreamKey(shard)}));
+  }
+  EXPECT_EQ(entries, kMessages);
+  EXPECT_EQ(Metric("postern_reconciler_requeued_total"), kMessages);
+}
+
+// The server stood still between its look at the queue and its write, and another took over.
+TEST_F(ReconcilerTest, WhoLostTheLeaseLeavesNothingBehind) {
+  const v1::Envelope envelope = MakeEnvelope();
+  RegisterAt(envelope, "");
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  redis_->Pause();
+  std::thread late([&] {
+    const db::DriverThread driver;
+    auto connection = db::Connection::Open(Server().SettingsFor("postern_server", schema_));
+    ASSERT_TRUE(connection.ok());
+    EXPECT_TRUE(reconciler.RunOnce(**connection).ok());
+  });
+  ASSERT_TRUE(test::Eventually(
+      [&] { return Number("SELECT COUNT(*) FROM leases WHERE holder = 'server-a'") == 1; }));
+  const RowLease other("reconciler", "server-b", 1h);
+  ASSERT_TRUE(other.Seize(*connection_).ok());
+  redis_->Continue();
+  late.join();
+  EXPECT_EQ(Entries(envelope), 0);
+  EXPECT_EQ(EntryIdInRow(envelope), "");
+  EXPECT_EQ(Metric("postern_reconciler_requeued_total"), 0);
+}
+
+// An id that Redis gave twice: its data were lost, and its clock stepped back.
+TEST_F(ReconcilerTest, AnotherMessageAtTheRowsPlaceIsNotThisOne) {
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  const v1::Envelope lost = MakeEnvelope();
+  const v1::Envelope there = MakeEnvelope();
+  RegisterAt(lost, Add(there));
+  EXPECT_EQ(Round(reconciler).requeued, 1);
+  EXPECT_EQ(Entries(there), 2);
+  EXPECT_EQ(Round(reconciler).requeued, 0);
+}
+
+// Else the worker would report another dead letter for each time that it is put back.
+TEST_F(ReconcilerTest, ARowWhoseEnvelopeWasAlteredBecomesDead) {
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  const v1::Envelope cut = MakeEnvelope();
+  const v1::Envelope swapped = MakeEnvelope();
+  RegisterAt(cut, "");
+  RegisterAt(swapped, "");
+  ASSERT_TRUE(connection_
+                  ->Execute("UPDATE pending SET envelope = LEFT(envelope, 40) WHERE id = ?",
+                            {std::string_view(cut.id())})
+                  .ok());
+  ASSERT_TRUE(connection_
+                  ->Execute("UPDATE pending SET envelope = ? WHERE id = ?",
+                            {MakeEnvelope().SerializeAsString(), std::string_view(swapped.id())})
+                  .ok());
+  const Reconciler::Result result = Round(reconciler);
+  EXPECT_EQ(result.quarantined, 2);
+  EXPECT_EQ(result.requeued, 0);
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM pending WHERE state = 4 AND reason = "
+                   "'MALFORMED_ENVELOPE'"),
+            2);
+  EXPECT_EQ(Round(reconciler).looked_at, 0);
+}
+
+TEST_F(ReconcilerTest, LookingChangesNothing) {
+  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+  const v1::Envelope lost = MakeEnvelope();
+  RegisterAt(lost, "");
+  const auto part = reconciler.RunPart(*connection_, Reconciler::Mode::kLook, Uuid());
+  ASSERT_TRUE(part.ok()) << part.status();
+  EXPECT_TRUE(part->end);
+  EXPECT_EQ(part->result.requeued, 1);
+  EXPECT_EQ(Entries(lost), 0);
+  EXPECT_EQ(EntryIdInRow(lost), "");
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM leases"), 0);
+}
+
+class UnheldSweepTest : public QueueTest {
+ protected:
+  std::string key_ = redis::StreamKey(redis::ShardOf("acme"));
+  std::int64_t Held() {
+    std::string wire;
+    redis::AppendCommand(wire, "XPENDING", key_, "workers");
+    return admin_->Exchange(std::move(wire), 1)->front().raw().element[0]->integer;
+  }
+  std::int64_t Run(UnheldSweep::Mode mode = UnheldSweep::Mode::kGiveBack) {
+    UnheldSweep sweep(*queue_);
+    const absl::StatusOr<std::int64_t> unheld = sweep.Run(mode);
+    EXPECT_TRUE(unheld.ok()) << unheld.status();
+    EXPECT_TRUE(sweep.ended());
+    return unheld.value_or(-1);
+  }
+};
+
+TEST_F(UnheldSweepTest, GivesBackWhatWasReadAndIsHeldByNobody) {
+  // More than one page.
+  for (int i = 0; i < 450; ++i) Add(MakeEnvelope());
+  EXPECT_EQ(Run(), 0) << "without a group nothing was read";
+  Command({"XGROUP", "CREATE", key_, "workers", "0"});
+  EXPECT_EQ(Run(), 0);
+  Command({"XREADGROUP", "GROUP", "workers", "gone", "COUNT", "300", "STREAMS", key_, ">"});
+  Command({"XREADGROUP", "GROUP", "workers", "here", "COUNT", "100", "STREAMS", key_, ">"});
+  EXPECT_EQ(Run(), 0) << "all that was read is held";
+  // Takes what it held along.
+  Command({"XGROUP", "DELCONSUMER", key_, "workers", "gone"});
+  ASSERT_EQ(Held(), 100);
+  EXPECT_EQ(Run(UnheldSweep::Mode::kLook), 300);
+  ASSERT_EQ(Held(), 100);
+  EXPECT_EQ(Run(), 300);
+  EXPECT_EQ(Held(), 400);
+  EXPECT_EQ(Run(), 0);
+  // However long a worker's retry interval is, its next claim takes them.
+  std::string wire;
+  redis::AppendCommand(wire, "XAUTOCLAIM", key_, "workers", "worker-1", "86400000", "0", "COUNT",
+                       "1000", "JUSTID");
+  const auto claimed = admin_->Exchange(std::move(wire), 1);
+  EXPECT_EQ(claimed->front().raw().element[1]->elements, 300U);
 }
 
 class RowLeaseTest : public RegisterTest {};

@@ -273,12 +273,14 @@ TEST_F(RedisTest, RestartKeepsEntriesAndWhoHoldsThem) {
   EXPECT_EQ(pending.raw().element[0]->integer, 3);
 }
 
-TEST_F(RedisTest, ProductionSettingsAreSafe) {
+TEST_F(RedisTest, ProductionSettingsAreSafeForEveryProgram) {
   StartRedis();
-  auto edge = Connect("edge");
-  const auto faults = Await(UnsafeSettings(*edge));
-  ASSERT_TRUE(faults.ok()) << faults.status();
-  EXPECT_TRUE(faults->empty()) << faults->front();
+  for (const std::string user : {"edge", "worker", "server"}) {
+    auto connection = Connect(user);
+    const auto faults = Await(UnsafeSettings(*connection));
+    ASSERT_TRUE(faults.ok()) << faults.status();
+    EXPECT_TRUE(faults->empty()) << user << ": " << faults->front();
+  }
 }
 
 TEST_F(RedisTest, UnsafeSettingsAreNamed) {
@@ -286,20 +288,46 @@ TEST_F(RedisTest, UnsafeSettingsAreNamed) {
               {"appendfsync", "everysec"},
               {"no-appendfsync-on-rewrite", "yes"},
               {"maxmemory-policy", "allkeys-lru"}});
-  auto edge = Connect("edge");
-  const auto faults = Await(UnsafeSettings(*edge));
-  ASSERT_TRUE(faults.ok()) << faults.status();
   const std::vector<std::string> expected{
       "aof_enabled is 0: set appendonly to yes",
       "maxmemory_policy is allkeys-lru: set maxmemory-policy to noeviction",
       "appendfsync is everysec: set it to always",
       "no-appendfsync-on-rewrite is yes: set it to no"};
-  EXPECT_EQ(*faults, expected);
-  // The worker may not read the configuration: it judges by INFO alone.
-  auto worker = Connect("worker");
-  const auto seen = Await(UnsafeSettings(*worker));
-  ASSERT_TRUE(seen.ok()) << seen.status();
-  EXPECT_EQ(seen->size(), 2U);
+  for (const std::string user : {"edge", "worker", "server"}) {
+    auto connection = Connect(user);
+    const auto faults = Await(UnsafeSettings(*connection));
+    ASSERT_TRUE(faults.ok()) << faults.status();
+    EXPECT_EQ(*faults, expected) << user;
+  }
+}
+
+TEST_F(RedisTest, RestrictedDefaultUserIsUnsafe) {
+  StartRedis();
+  auto admin = Connect("admin");
+  auto edge = Connect("edge");
+  // Each of them loses transactions when Redis loads its data: measured, see redis/redis#14541.
+  for (const std::string rights : {"-@all", "resetkeys", "-xclaim"}) {
+    ASSERT_EQ(Command(*admin, "ACL", "SETUSER", "default", "reset", "~*", "&*", "+@all").text(),
+              "OK");
+    ASSERT_EQ(Command(*admin, "ACL", "SETUSER", "default", rights).text(), "OK");
+    const auto faults = Await(UnsafeSettings(*edge));
+    ASSERT_TRUE(faults.ok()) << faults.status();
+    ASSERT_EQ(faults->size(), 1U) << rights;
+    EXPECT_NE(faults->front().find("the user default is restricted"), std::string::npos);
+    EXPECT_NE(faults->front().find("user default off ~* &* +@all"), std::string::npos);
+  }
+}
+
+TEST_F(RedisTest, WhatMayNotBeReadIsNotTrusted) {
+  StartRedis();
+  auto admin = Connect("admin");
+  auto edge = Connect("edge");
+  ASSERT_EQ(Command(*admin, "ACL", "SETUSER", "edge", "-config|get", "-acl|dryrun").text(), "OK");
+  const auto faults = Await(UnsafeSettings(*edge));
+  ASSERT_TRUE(faults.ok()) << faults.status();
+  ASSERT_EQ(faults->size(), 3U);
+  EXPECT_NE((*faults)[0].find("appendfsync cannot be read"), std::string::npos);
+  EXPECT_NE((*faults)[2].find("+acl|dryrun"), std::string::npos);
 }
 
 }  // namespace

@@ -55,6 +55,11 @@ class FakeDeliveryService final : public v1::DeliveryService::CallbackService {
     const std::lock_guard lock(mutex_);
     return unreadable_;
   }
+  // Each reported attempt was its message's last.
+  void SetRemoveReported() {
+    const std::lock_guard lock(mutex_);
+    remove_reported_ = true;
+  }
   std::vector<v1::FailedAttempt> Attempts() const {
     const std::lock_guard lock(mutex_);
     return attempts_;
@@ -93,10 +98,11 @@ class FakeDeliveryService final : public v1::DeliveryService::CallbackService {
 
   grpc::ServerUnaryReactor* ReportAttempts(grpc::CallbackServerContext* context,
                                            const v1::ReportAttemptsRequest* request,
-                                           v1::ReportAttemptsResponse* /*response*/) override {
+                                           v1::ReportAttemptsResponse* response) override {
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     const std::lock_guard lock(mutex_);
     attempts_.insert(attempts_.end(), request->attempts().begin(), request->attempts().end());
+    for (int i = 0; remove_reported_ && i < request->attempts_size(); ++i) response->add_remove(i);
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
@@ -106,6 +112,7 @@ class FakeDeliveryService final : public v1::DeliveryService::CallbackService {
   DecideCall decide_call_;
   std::map<std::string, int> received_;  // How often, by id.
   std::vector<std::string> unreadable_;
+  bool remove_reported_ = false;
   std::vector<v1::FailedAttempt> attempts_;
   int largest_batch_ = 0;
 };

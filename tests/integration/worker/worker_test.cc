@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <fstream>
@@ -282,6 +283,18 @@ TEST_F(WorkerTest, DeadMessagesAreRemoved) {
   EXPECT_TRUE(service_.Attempts().empty());
 }
 
+TEST_F(WorkerTest, RemovesWhatItsReportMadeDead) {
+  service_.SetDecide([](const v1::Delivery&) {
+    return FakeDeliveryService::Outcome(v1::DELIVERY_RESULT_RETRY, "DATA_KEY_UNKNOWN");
+  });
+  service_.SetRemoveReported();
+  auto worker = StartWorker();
+  Enqueue(40);
+  EXPECT_TRUE(Eventually([&] { return service_.ReceivedMessages() == 40; }));
+  EXPECT_TRUE(QueueGetsEmpty());
+  EXPECT_EQ(service_.Attempts().size(), 40U);
+}
+
 TEST_F(WorkerTest, UnreadableEntryIsHandedOverAndRemoved) {
   auto worker = StartWorker();
   std::string wire;
@@ -412,6 +425,70 @@ TEST_F(WorkerTest, ShowsTheQueueInItsMetrics) {
            text.find("\npostern_queue_lag 0") != text.npos &&
            text.find("\npostern_worker_in_flight 0") != text.npos;
   })) << worker->metrics().Serialize();
+}
+
+TEST_F(WorkerTest, SaysWhenRedisCanLoseMessagesAndGoesOnDelivering) {
+  auto worker = StartWorker();
+  const auto shows = [&](const std::string& line) {
+    return Eventually(
+        [&] { return worker->metrics().Serialize().find(line) != std::string::npos; });
+  };
+  EXPECT_TRUE(shows("\npostern_queue_unsafe 0"));
+  std::string wire;
+  redis::AppendCommand(wire, "CONFIG", "SET", "appendfsync", "everysec");
+  Commands(std::move(wire), 1);
+  EXPECT_TRUE(shows("\npostern_queue_unsafe 1"));
+  const auto checks = worker->Checks();
+  ASSERT_EQ(checks.front().name, "redis");
+  EXPECT_EQ(checks.front().state, http::Check::State::kWarn);
+  EXPECT_EQ(checks.front().detail, "appendfsync is everysec: set it to always");
+  Enqueue(5);
+  EXPECT_TRUE(Eventually([&] { return service_.ReceivedMessages() == 5; }));
+}
+
+// A consumer is forgotten only when it holds nothing: with it its entries would be lost.
+TEST_F(WorkerTest, DeletesStaleConsumersThatHoldNothing) {
+  Enqueue(16);
+  std::string wire;
+  redis::AppendCommand(wire, "XGROUP", "CREATE", redis::StreamKey(0), "workers", "0");
+  redis::AppendCommand(wire, "XREADGROUP", "GROUP", "workers", "holds", "STREAMS",
+                       redis::StreamKey(0), ">");
+  for (const std::string_view idle : {"empty", "also-empty"}) {
+    redis::AppendCommand(wire, "XGROUP", "CREATECONSUMER", redis::StreamKey(0), "workers", idle);
+  }
+  Commands(std::move(wire), 4);
+  metrics::Registry registry("test");
+  WorkerMetrics metrics(registry);
+  redis::QueueSafety safety(registry);
+  asio::io_context io;
+  const auto context = *tls::ClientContext(worker_files_);
+  QueueMonitor::Options options;
+  options.consumer = "own";
+  options.stale_after = 50ms;
+  options.stale_period = 50ms;
+  QueueMonitor monitor(
+      io.get_executor(), options,
+      [&]() -> absl::StatusOr<redis::Settings> { return redis_->SettingsFor("worker", context); },
+      safety, metrics);
+  asio::co_spawn(io, monitor.Run(), asio::detached);
+  const auto consumers = [&] {
+    std::string ask;
+    redis::AppendCommand(ask, "XINFO", "CONSUMERS", redis::StreamKey(0), "workers");
+    const auto replies = Commands(std::move(ask), 1);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < replies.at(0).raw().elements; ++i) {
+      names.emplace_back(replies[0].raw().element[i]->element[1]->str);
+    }
+    return names;
+  };
+  EXPECT_TRUE(Eventually([&] {
+    io.run_for(20ms);
+    return consumers() == std::vector<std::string>{"holds"};
+  }));
+  EXPECT_EQ(State().pending, 1);
+  monitor.Stop();
+  io.run_for(1s);
+  EXPECT_TRUE(monitor.stopped());
 }
 
 }  // namespace

@@ -23,6 +23,21 @@ TEST(CommandLineTest, TakesTheDefaultAndTheGivenFile) {
   EXPECT_TRUE(parsed.command_line.check_config);
 }
 
+TEST(CommandLineTest, TakesADaemonsOwnFlags) {
+  for (const bool given : {false, true}) {
+    bool value = false;
+    std::vector<std::string> words{"postern-edge"};
+    if (given) words.push_back("--allow-unsafe-queue");
+    std::vector<char*> pointers;
+    for (std::string& word : words) pointers.push_back(word.data());
+    const auto parsed = ParseCommandLine(static_cast<int>(pointers.size()), pointers.data(),
+                                         "postern-edge", "Takes messages.", "edge.yaml",
+                                         {{"--allow-unsafe-queue", "Accept all the same", &value}});
+    EXPECT_FALSE(parsed.exit_code.has_value());
+    EXPECT_EQ(value, given);
+  }
+}
+
 TEST(CommandLineTest, HelpAndVersionEndWell) {
   EXPECT_EQ(Parse({"--help"}).exit_code, 0);
   testing::internal::CaptureStdout();

@@ -10,10 +10,12 @@
 
 #include "postern/v1/certificate_service.pb.h"
 #include "postern/v1/client_service.pb.h"
+#include "postern/v1/dead_letter_service.pb.h"
 #include "postern/v1/delivery_service.pb.h"
 #include "postern/v1/envelope.pb.h"
 #include "postern/v1/key_service.pb.h"
 #include "postern/v1/message_service.pb.h"
+#include "postern/v1/queue_service.pb.h"
 #include "postern/v1/registration_service.pb.h"
 
 namespace postern::server {
@@ -31,6 +33,8 @@ const google::protobuf::Descriptor* const kLinked[] = {
     v1::CreateDataKeyRequest::descriptor(),
     v1::Message::descriptor(),
     v1::Registration::descriptor(),
+    v1::QueueShard::descriptor(),
+    v1::DeadLetterGroup::descriptor(),
 };
 
 // Every service of package postern.v1, also those that the server does not implement yet: each file
