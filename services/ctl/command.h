@@ -41,6 +41,8 @@ class CommandTree {
 void AddMessageCommands(CommandTree& tree, Context& context);
 void AddLedgerCommand(CommandTree& tree, Context& context);
 void AddClientCommands(CommandTree& tree, Context& context);
+void AddKeyCommands(CommandTree& tree, Context& context);
+void AddRetentionCommands(CommandTree& tree, Context& context);
 void AddDatabaseCommands(CommandTree& tree, Context& context);
 void AddDoctorCommand(CommandTree& tree, Context& context);
 

@@ -15,6 +15,7 @@
 #include "postern/v1/key_service.pb.h"
 #include "postern/v1/message_service.pb.h"
 #include "postern/v1/registration_service.pb.h"
+#include "postern/v1/retention_service.pb.h"
 
 namespace postern::server {
 namespace {
@@ -31,6 +32,7 @@ const google::protobuf::Descriptor* const kLinked[] = {
     v1::CreateDataKeyRequest::descriptor(),
     v1::Message::descriptor(),
     v1::Registration::descriptor(),
+    v1::Partition::descriptor(),
 };
 
 // Every service of package postern.v1, also those that the server does not implement yet: each file
