@@ -28,6 +28,16 @@ constexpr double kSecondsPerHour = 3600;
 
 std::int64_t NowHour() { return NowMicros() / kMicrosPerHour; }
 
+// The call of a procedure; with what to do when the account may not.
+absl::Status Call(db::Connection& connection, const char* procedure, const Partition& partition) {
+  const absl::Status status =
+      connection.Execute(procedure, {partition.from_hour, partition.hours}).status();
+  if (!absl::IsPermissionDenied(status)) return status;
+  return absl::PermissionDeniedError(
+      StrCat(ToStd(status.message()), ": this server's database account may not execute the ",
+             "procedures of partitions; run deployment/config/mariadb_users.sql again"));
+}
+
 }  // namespace
 
 Retention::Retention(Settings settings, metrics::Registry& metrics)
@@ -146,8 +156,7 @@ absl::Status Retention::Work(db::Connection& connection, const Options& options,
 
 absl::Status Retention::Add(db::Connection& connection, const Partition& partition,
                             Report& report) {
-  const auto done = connection.Execute(kAdd, {partition.from_hour, partition.hours});
-  if (!done.ok()) return done.status();
+  if (absl::Status s = Call(connection, kAdd, partition); !s.ok()) return s;
   log::Info("partition_added", "name", partition.Name());
   report.partitions.push_back(partition);
   report.added.push_back(partition);
@@ -156,8 +165,7 @@ absl::Status Retention::Add(db::Connection& connection, const Partition& partiti
 
 absl::Status Retention::Drop(db::Connection& connection, const Partition& partition,
                              Report& report) {
-  const auto done = connection.Execute(kDrop, {partition.from_hour, partition.hours});
-  if (!done.ok()) return done.status();
+  if (absl::Status s = Call(connection, kDrop, partition); !s.ok()) return s;
   log::Info("partition_dropped", "name", partition.Name(), "rows_about", partition.rows);
   dropped_.Increment();
   report.partitions.erase(report.partitions.begin());
