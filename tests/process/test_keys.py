@@ -56,12 +56,13 @@ class Keys(ProcessTest):
         client = self.client()
         texts = {client.send(text).json["id"]: text for text in ("altered", "truncated", "swapped", "other", "intact")}
         self.assert_delivered(texts)
-        altered, truncated, swapped, other, intact = (message_id.replace("-", "") for message_id in texts)
-        for statement in (
-                f"UPDATE messages SET encrypted_body = INSERT(encrypted_body, 20, 1, CHAR(ORD(SUBSTR(encrypted_body, 20, 1)) ^ 1)) WHERE id = x'{altered}'",
-                f"UPDATE messages SET encrypted_number = LEFT(encrypted_number, LENGTH(encrypted_number) - 1) WHERE id = x'{truncated}'",
-                f"UPDATE messages a JOIN messages b SET a.encrypted_body = b.encrypted_body, a.encrypted_number = b.encrypted_number WHERE a.id = x'{swapped}' AND b.id = x'{other}'"):
-            self.stack.sql(statement)
+        altered, truncated, swapped, other, _ = (message_id.replace("-", "") for message_id in texts)
+        self.stack.sql("UPDATE messages SET encrypted_body = INSERT(encrypted_body, 20, 1,"
+                       f" CHAR(ORD(SUBSTR(encrypted_body, 20, 1)) ^ 1)) WHERE id = x'{altered}'")
+        self.stack.sql("UPDATE messages SET encrypted_number = LEFT(encrypted_number, LENGTH(encrypted_number) - 1)"
+                       f" WHERE id = x'{truncated}'")
+        self.stack.sql("UPDATE messages a JOIN messages b SET a.encrypted_body = b.encrypted_body,"
+                       f" a.encrypted_number = b.encrypted_number WHERE a.id = x'{swapped}' AND b.id = x'{other}'")
         bad = list(texts)[:3]
         for message_id in bad:
             shown = self.full(message_id)
