@@ -4,7 +4,7 @@ CREATE DATABASE IF NOT EXISTS postern CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 -- The main server: rows only, no change of the schema.
 CREATE USER IF NOT EXISTS 'postern_server'@'%';
 ALTER USER 'postern_server'@'%' IDENTIFIED BY '@SERVER_PASSWORD@' REQUIRE X509;
-GRANT SELECT, INSERT, UPDATE, DELETE ON postern.* TO 'postern_server'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON postern.* TO 'postern_server'@'%';
 
 -- posternctl db: changes the schema.
 CREATE USER IF NOT EXISTS 'postern_migrator'@'%';

@@ -43,6 +43,8 @@ void AddLedgerCommand(CommandTree& tree, Context& context);
 void AddDeadCommands(CommandTree& tree, Context& context);
 void AddQueueCommands(CommandTree& tree, Context& context);
 void AddClientCommands(CommandTree& tree, Context& context);
+void AddKeyCommands(CommandTree& tree, Context& context);
+void AddRetentionCommands(CommandTree& tree, Context& context);
 void AddDatabaseCommands(CommandTree& tree, Context& context);
 void AddDoctorCommand(CommandTree& tree, Context& context);
 

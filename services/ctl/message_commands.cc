@@ -12,6 +12,8 @@
 #include "services/ctl/command.h"
 #include "services/ctl/json.h"
 #include "services/ctl/message_view.h"
+#include "services/ctl/table.h"
+#include "services/ctl/text.h"
 
 namespace postern::ctl {
 namespace {
@@ -134,6 +136,47 @@ absl::Status List(Context& context, const ListOptions& options) {
   return absl::OkStatus();
 }
 
+struct VerifyOptions {
+  std::string from;
+  std::string until;
+};
+
+absl::Status Verify(Context& context, const VerifyOptions& options) {
+  const auto channel = context.Channel();
+  if (!channel.ok()) return channel.status();
+  const auto stub = v1::MessageService::NewStub(*channel);
+  v1::VerifyMessagesRequest request;
+  if (!options.from.empty()) request.set_accepted_from_us(*ParseRfc3339(options.from));
+  if (!options.until.empty()) request.set_accepted_until_us(*ParseRfc3339(options.until));
+  v1::VerifyMessagesResponse all;
+  do {
+    v1::VerifyMessagesResponse page;
+    const grpc::Status status = stub->VerifyMessages(context.Call().get(), request, &page);
+    if (!status.ok()) return rpc::FromGrpc(status);
+    request.set_page_token(page.next_page_token());
+    all.set_checked(all.checked() + page.checked());
+    all.set_key_unknown(all.key_unknown() + page.key_unknown());
+    all.mutable_damaged()->MergeFrom(page.damaged());
+  } while (!request.page_token().empty());
+  if (context.options().json()) {
+    context.out() << ToJson(all);
+  } else {
+    Table table({"ID", "CLIENT", "ACCEPTED", "REASON"});
+    for (const v1::DamagedMessage& damaged : all.damaged()) {
+      table.Add({damaged.id(), damaged.client_id(), TimeText(damaged.accepted_at_us()),
+                 damaged.reason()});
+    }
+    table.Print(context.out(), !context.options().no_headers);
+  }
+  context.err() << "Opened " << all.checked() << " messages: " << all.damaged_size() << " damaged, "
+                << all.key_unknown() << " without a usable key.\n";
+  if (all.damaged_size() + all.key_unknown() == 0) return absl::OkStatus();
+  context.SetFix(
+      "Damaged messages stay in quarantine: restore their rows from a backup. For keys "
+      "see: posternctl key status");
+  return absl::DataLossError("not every message opens");
+}
+
 CLI::Validator Rfc3339() {
   return CLI::Validator(
       [](std::string& text) {
@@ -179,6 +222,12 @@ void AddMessageCommands(CommandTree& tree, Context& context) {
   get->add_option("id", options->id, "Its id, as the 202 answer gave it")->required();
   get->add_flag("--full", options->full, "With decrypted body and number");
   AddList(tree, noun, context);
+  auto verified = std::make_shared<VerifyOptions>();
+  CLI::App* const verify = tree.Verb(
+      noun, "verify", "Opens every stored message and names those that were tampered with.",
+      "verify the messages", [&context, verified] { return Verify(context, *verified); });
+  verify->add_option("--from", verified->from, "Accepted at or after")->check(Rfc3339());
+  verify->add_option("--until", verified->until, "Accepted before")->check(Rfc3339());
 }
 
 }  // namespace postern::ctl

@@ -42,6 +42,8 @@ bool ExplainUnknownCommand(const CLI::App& root, Context& context) {
 void AddAllCommands(CommandTree& tree, Context& context) {
   AddMessageCommands(tree, context);
   AddClientCommands(tree, context);
+  AddKeyCommands(tree, context);
+  AddRetentionCommands(tree, context);
   AddLedgerCommand(tree, context);
   AddQueueCommands(tree, context);
   AddDeadCommands(tree, context);

@@ -9,13 +9,19 @@
 #include "absl/status/status.h"
 #include "services/common/base/strings.h"
 #include "services/common/crypto/aead.h"
+#include "services/common/log/log.h"
 
 namespace postern::keys {
 namespace {
 
+// Not under a master key that was retired while the data key was on its way: nobody could open it.
 constexpr char kInsert[] =
     "INSERT INTO data_keys (id, master_key_version, wrapped, created_at_us, created_for) "
-    "VALUES (?,?,?,?,?) ON DUPLICATE KEY UPDATE id = id";
+    "SELECT ?,?,?,?,? FROM DUAL WHERE NOT EXISTS "
+    "(SELECT 1 FROM master_keys WHERE version = ? AND retired_at_us > 0) "
+    "ON DUPLICATE KEY UPDATE id = data_keys.id";
+constexpr char kRepair[] =
+    "UPDATE data_keys SET master_key_version = ?, wrapped = ? WHERE id = ? AND wrapped = ?";
 constexpr char kSelect[] = "SELECT master_key_version, wrapped FROM data_keys WHERE id = ?";
 
 constexpr std::chrono::seconds kFindTimeout{2};
@@ -26,12 +32,13 @@ constexpr char kUnusableHelp[] = "Messages whose data key was not usable when it
 // Stands for the process that asked, when the key came with a message.
 constexpr std::string_view kAdopted = "adopted";
 
-absl::Status Insert(db::Connection& connection, const Uuid& id, const v1::WrappedDataKey& wrapped,
-                    std::string_view created_for) {
-  const std::vector<db::Value> values = {id.bytes(), std::int64_t{wrapped.master_key_version()},
-                                         std::string_view(wrapped.ciphertext()), NowMicros(),
-                                         created_for};
-  return connection.Execute(kInsert, values).status();
+// How many rows were written: 0 when the table knows the key, or its master key is retired.
+absl::StatusOr<std::int64_t> Insert(db::Connection& connection, const Uuid& id,
+                                    const v1::WrappedDataKey& wrapped,
+                                    std::string_view created_for) {
+  const std::int64_t version = wrapped.master_key_version();
+  return connection.Execute(kInsert, {id.bytes(), version, std::string_view(wrapped.ciphertext()),
+                                      NowMicros(), created_for, version});
 }
 
 // Empty ciphertext: the table does not know the key.
@@ -51,27 +58,55 @@ absl::StatusOr<v1::WrappedDataKey> Select(db::Connection& connection, const Uuid
 
 DataKeyStore::DataKeyStore(MasterKeys master_keys, db::Executor& database,
                            metrics::Registry& metrics)
-    : master_keys_(std::move(master_keys)),
-      database_(database),
+    : database_(database),
       created_(metrics.Counter("postern_data_keys_created_total", "Data keys made for edges.")),
       adopted_(metrics.Counter("postern_data_keys_adopted_total",
                                "Data keys that came with a message and were not in the table.")),
-      unusable_(metrics.Counter("postern_data_keys_unusable_total", kUnusableHelp)) {}
+      unusable_(metrics.Counter("postern_data_keys_unusable_total", kUnusableHelp)),
+      repaired_(metrics.Counter("postern_data_keys_repaired_total",
+                                "Data keys whose row was damaged and was written anew from what "
+                                "came with a message.")),
+      master_keys_(std::make_shared<const MasterKeys>(std::move(master_keys))) {}
+
+void DataKeyStore::UseMasterKeys(MasterKeys master_keys) {
+  auto shared = std::make_shared<const MasterKeys>(std::move(master_keys));
+  const std::lock_guard lock(mutex_);
+  master_keys_ = std::move(shared);
+}
+
+std::shared_ptr<const MasterKeys> DataKeyStore::Masters() const {
+  const std::lock_guard lock(mutex_);
+  return master_keys_;
+}
 
 bool DataKeyStore::TryCreate(std::string created_for, Deadline deadline, OnCreated on_created) {
-  auto created = std::make_shared<NewDataKey>();
-  created->id = Uuid::Random();
-  created->key = crypto::Secret::Random(crypto::kAeadKeySize);
-  created->wrapped = master_keys_.Wrap(created->id, created->key);
-  return database_.TrySubmit(deadline, [this, created, created_for = std::move(created_for),
+  return database_.TrySubmit(deadline, [this, created_for = std::move(created_for),
                                         on_created = std::move(on_created)](auto connection) {
-    absl::Status status = connection.status();
-    if (status.ok()) status = Insert(**connection, created->id, created->wrapped, created_for);
-    if (!status.ok()) return on_created(std::move(status));
-    created_.Increment();
-    Remember(created->id, std::make_shared<const crypto::Secret>(created->key.Clone()));
-    on_created(std::move(*created));
+    on_created(connection.ok() ? Create(**connection, created_for)
+                               : absl::StatusOr<NewDataKey>(connection.status()));
   });
+}
+
+absl::StatusOr<NewDataKey> DataKeyStore::Create(db::Connection& connection,
+                                                const std::string& created_for) {
+  const std::shared_ptr<const MasterKeys> masters = Masters();
+  if (!masters->CanWrap()) {
+    return absl::UnavailableError(
+        StrCat("no master key of version ", masters->active(), ", which wraps data keys"));
+  }
+  NewDataKey created;
+  created.id = Uuid::Random();
+  created.key = crypto::Secret::Random(crypto::kAeadKeySize);
+  created.wrapped = masters->Wrap(created.id, created.key);
+  const auto inserted = Insert(connection, created.id, created.wrapped, created_for);
+  if (!inserted.ok()) return inserted.status();
+  if (*inserted == 0) {
+    return absl::UnavailableError(
+        StrCat("master key version ", masters->active(), " was retired; try again"));
+  }
+  created_.Increment();
+  Remember(created.id, std::make_shared<const crypto::Secret>(created.key.Clone()));
+  return created;
 }
 
 absl::StatusOr<std::shared_ptr<const crypto::Secret>> DataKeyStore::Find(
@@ -104,15 +139,27 @@ absl::StatusOr<crypto::Secret> DataKeyStore::Load(db::Connection& connection, co
                                                   const v1::WrappedDataKey& carried) const {
   absl::StatusOr<v1::WrappedDataKey> stored = Select(connection, id);
   if (!stored.ok()) return stored.status();
-  if (!stored->ciphertext().empty()) return master_keys_.Unwrap(id, *stored);
-  if (carried.ciphertext().empty()) {
-    return absl::UnavailableError(StrCat("data key ", id.ToString(), " is unknown"));
-  }
+  const std::shared_ptr<const MasterKeys> masters = Masters();
+  const bool known = !stored->ciphertext().empty();
+  absl::StatusOr<crypto::Secret> own =
+      known ? masters->Unwrap(id, *stored)
+            : absl::UnavailableError(StrCat("data key ", id.ToString(), " is unknown"));
+  if (own.ok() || carried.ciphertext().empty()) return own;
   // Only what the master key vouches for enters the table.
-  absl::StatusOr<crypto::Secret> key = master_keys_.Unwrap(id, carried);
-  if (!key.ok()) return key;
-  if (absl::Status status = Insert(connection, id, carried, kAdopted); !status.ok()) return status;
-  adopted_.Increment();
+  absl::StatusOr<crypto::Secret> key = masters->Unwrap(id, carried);
+  if (!key.ok()) return known ? std::move(own) : std::move(key);
+  if (!known) {
+    const auto inserted = Insert(connection, id, carried, kAdopted);
+    if (!inserted.ok()) return inserted.status();
+    adopted_.Increment();
+    return key;
+  }
+  const auto repaired = connection.Execute(
+      kRepair, {std::int64_t{carried.master_key_version()}, std::string_view(carried.ciphertext()),
+                id.bytes(), std::string_view(stored->ciphertext())});
+  if (!repaired.ok()) return repaired.status();
+  log::Warn("data_key_repaired", "id", id.ToString());
+  repaired_.Increment();
   return key;
 }
 

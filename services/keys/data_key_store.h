@@ -34,30 +34,36 @@ class DataKeyStore {
   // `database` is used by blocking calls of Find: its threads must never call Find themselves.
   DataKeyStore(MasterKeys master_keys, db::Executor& database, metrics::Registry& metrics);
 
+  // Uses these master keys from now on. What runs goes on with those that it began with.
+  void UseMasterKeys(MasterKeys master_keys);
+  std::shared_ptr<const MasterKeys> Masters() const;
+
   // Makes a key and puts it into the table, then calls back on a database thread: once, when this
   // answered true. False: the database queue is full. `created_for` names the process that asked,
-  // such as `edge/a`.
+  // such as `edge/a`. Unavailable when the master key that wraps is not here or was retired a
+  // moment ago.
   [[nodiscard]] bool TryCreate(std::string created_for, Deadline deadline, OnCreated on_created);
 
   // The key with this id. One that the table does not hold is taken over from `wrapped` (how it
-  // travelled with a message) and put into the table. Blocks for at most a few seconds when the key
-  // is not in memory. Unavailable when there is no usable key: unknown, wrapped by another master
-  // key, or the database is away.
+  // travelled with a message) and put into the table; so is one that the table holds damaged.
+  // Blocks for at most a few seconds when the key is not in memory. Unavailable when there is no
+  // usable key: unknown, wrapped by another master key, or the database is away.
   absl::StatusOr<std::shared_ptr<const crypto::Secret>> Find(const Uuid& id,
                                                              const v1::WrappedDataKey& wrapped);
 
  private:
+  absl::StatusOr<NewDataKey> Create(db::Connection& connection, const std::string& created_for);
   std::shared_ptr<const crypto::Secret> Cached(const Uuid& id);
   void Remember(const Uuid& id, std::shared_ptr<const crypto::Secret> key);
   absl::StatusOr<crypto::Secret> Load(db::Connection& connection, const Uuid& id,
                                       const v1::WrappedDataKey& carried) const;
-
-  const MasterKeys master_keys_;
   db::Executor& database_;
   prometheus::Counter& created_;
   prometheus::Counter& adopted_;
   prometheus::Counter& unusable_;
-  std::mutex mutex_;
+  prometheus::Counter& repaired_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const MasterKeys> master_keys_;
   absl::flat_hash_map<Uuid, std::shared_ptr<const crypto::Secret>> cache_;
 };
 

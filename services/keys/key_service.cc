@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "services/common/base/strings.h"
 #include "services/common/rpc/authorization.h"
@@ -12,6 +13,17 @@ namespace postern::keys {
 namespace {
 
 constexpr std::chrono::seconds kCreateTimeout{5};
+constexpr std::chrono::seconds kKeyCallTimeout{30};
+
+grpc::Status TooMuchInHand() {
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too much work in hand; try again"};
+}
+
+v1::MasterKeyState StateOf(const MasterKeyRow& row, std::uint32_t active) {
+  if (row.retired_at_us > 0) return v1::MASTER_KEY_STATE_RETIRED;
+  if (row.version == active) return v1::MASTER_KEY_STATE_ACTIVE;
+  return row.version < active ? v1::MASTER_KEY_STATE_OLD : v1::MASTER_KEY_STATE_KNOWN;
+}
 
 }  // namespace
 
@@ -35,9 +47,64 @@ grpc::ServerUnaryReactor* KeyService::CreateDataKey(grpc::CallbackServerContext*
   };
   if (!data_keys_.TryCreate(StrCat(tls::RoleName(peer->role), "/", peer->name),
                             rpc::CallDeadline(*context, kCreateTimeout), on_created)) {
-    reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too much work in hand; try again"});
+    reactor->Finish(TooMuchInHand());
   }
   return reactor;
+}
+
+// Runs `work` with a connection and answers with what it says.
+grpc::ServerUnaryReactor* KeyService::Submit(grpc::CallbackServerContext* context, Work work) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const bool taken = database_.TrySubmit(
+      rpc::CallDeadline(*context, kKeyCallTimeout),
+      [reactor, work = std::move(work)](absl::StatusOr<db::Connection*> connection) {
+        reactor->Finish(rpc::ToGrpc(connection.ok() ? work(**connection) : connection.status()));
+      });
+  if (!taken) reactor->Finish(TooMuchInHand());
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* KeyService::GetKeyStatus(grpc::CallbackServerContext* context,
+                                                   const v1::GetKeyStatusRequest* /*request*/,
+                                                   v1::GetKeyStatusResponse* response) {
+  return Submit(context, [this, response](db::Connection& connection) {
+    const auto states = master_keys_.Status(connection);
+    if (!states.ok()) return states.status();
+    std::uint32_t active = 0;
+    for (const MasterKeyState& state : *states) {
+      if (state.row.activated_at_us > 0) active = state.row.version;
+    }
+    for (const MasterKeyState& state : *states) {
+      v1::MasterKeyVersion& version = *response->add_versions();
+      version.set_version(state.row.version);
+      version.set_state(StateOf(state.row, active));
+      version.set_data_keys(state.data_keys);
+      version.set_activated_at_us(state.row.activated_at_us);
+      version.set_retired_at_us(state.row.retired_at_us);
+      for (const std::string& server : state.servers) version.add_servers(server);
+    }
+    response->set_data_key_max_age_seconds(limits_.max_age_seconds);
+    response->set_data_key_max_encryptions(limits_.max_encryptions);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* KeyService::RotateMasterKey(grpc::CallbackServerContext* context,
+                                                      const v1::RotateMasterKeyRequest* request,
+                                                      v1::RotateMasterKeyResponse* response) {
+  return Submit(context, [this, request, response](db::Connection& connection) {
+    const auto active = master_keys_.Rotate(connection, request->version());
+    if (active.ok()) response->set_active_version(*active);
+    return active.status();
+  });
+}
+
+grpc::ServerUnaryReactor* KeyService::RetireMasterKey(grpc::CallbackServerContext* context,
+                                                      const v1::RetireMasterKeyRequest* request,
+                                                      v1::RetireMasterKeyResponse* /*response*/) {
+  return Submit(context, [this, request](db::Connection& connection) {
+    return master_keys_.Retire(connection, request->version());
+  });
 }
 
 }  // namespace postern::keys

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "postern/v1/key_service.grpc.pb.h"
 #include "services/keys/data_key_store.h"
+#include "services/keys/master_key_keeper.h"
 
 namespace postern::keys {
 
@@ -15,19 +17,38 @@ struct DataKeyLimits {
   std::int64_t max_encryptions = std::int64_t{1} << 30;
 };
 
-// gRPC adapter of the data keys. Thread-safe.
+// gRPC adapter of data keys and master keys. Thread-safe.
 class KeyService final : public v1::KeyService::CallbackService {
  public:
-  // `data_keys` must outlive the server that this service is registered with.
-  KeyService(DataKeyStore& data_keys, DataKeyLimits limits, std::string trust_domain)
-      : data_keys_(data_keys), limits_(limits), trust_domain_(std::move(trust_domain)) {}
+  // All must outlive the server that this service is registered with.
+  KeyService(DataKeyStore& data_keys, MasterKeyKeeper& master_keys, db::Executor& database,
+             DataKeyLimits limits, std::string trust_domain)
+      : data_keys_(data_keys),
+        master_keys_(master_keys),
+        database_(database),
+        limits_(limits),
+        trust_domain_(std::move(trust_domain)) {}
 
   grpc::ServerUnaryReactor* CreateDataKey(grpc::CallbackServerContext* context,
                                           const v1::CreateDataKeyRequest* request,
                                           v1::CreateDataKeyResponse* response) override;
+  grpc::ServerUnaryReactor* GetKeyStatus(grpc::CallbackServerContext* context,
+                                         const v1::GetKeyStatusRequest* request,
+                                         v1::GetKeyStatusResponse* response) override;
+  grpc::ServerUnaryReactor* RotateMasterKey(grpc::CallbackServerContext* context,
+                                            const v1::RotateMasterKeyRequest* request,
+                                            v1::RotateMasterKeyResponse* response) override;
+  grpc::ServerUnaryReactor* RetireMasterKey(grpc::CallbackServerContext* context,
+                                            const v1::RetireMasterKeyRequest* request,
+                                            v1::RetireMasterKeyResponse* response) override;
 
  private:
+  using Work = std::function<absl::Status(db::Connection&)>;
+  grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, Work work);
+
   DataKeyStore& data_keys_;
+  MasterKeyKeeper& master_keys_;
+  db::Executor& database_;
   const DataKeyLimits limits_;
   const std::string trust_domain_;
 };

@@ -12,12 +12,19 @@
 namespace postern::keys {
 
 // The master keys: they wrap data keys (AES-256-GCM, the data key's id as additional data) and
-// nothing else. The highest version wraps, every version unwraps. Immutable, so thread-safe.
+// nothing else. The active version wraps, every version unwraps. Immutable, so thread-safe.
 class MasterKeys {
  public:
-  // `keys` as from ReadKeyFile: not empty, 32 bytes each.
-  explicit MasterKeys(std::map<std::uint32_t, crypto::Secret> keys) : keys_(std::move(keys)) {}
+  // `keys` as from ReadKeyFile, 32 bytes each. `active`: which of them wraps; 0: the highest.
+  explicit MasterKeys(std::map<std::uint32_t, crypto::Secret> keys, std::uint32_t active = 0);
 
+  // 16 bytes that tell whether two keys are the same, and nothing else about them (HMAC-SHA-256 of
+  // a constant).
+  static std::string CheckValue(const crypto::Secret& key);
+
+  std::uint32_t active() const { return active_; }
+  // Whether the active key is here. Wrap needs it.
+  bool CanWrap() const { return keys_.contains(active_); }
   v1::WrappedDataKey Wrap(const Uuid& data_key_id, const crypto::Secret& data_key) const;
   // Unavailable when the master key of that version is not here or is another one: an outage, not a
   // damaged message.
@@ -26,6 +33,7 @@ class MasterKeys {
 
  private:
   std::map<std::uint32_t, crypto::Secret> keys_;
+  std::uint32_t active_;
 };
 
 }  // namespace postern::keys

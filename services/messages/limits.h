@@ -59,6 +59,17 @@ inline constexpr int kLedgerPausePerWork = 20;
 // queue. Longer than the reconciler needs to clear rows that are in both tables.
 inline constexpr std::chrono::seconds kLedgerSettle{30};
 
+// Partitions that one run of the retention adds or drops, and the pause before it goes on: each of
+// them keeps everybody from the table for some milliseconds.
+inline constexpr std::size_t kPartitionStepsPerRun = 8;
+inline constexpr std::chrono::seconds kPartitionPause{1};
+// The catch-all partition is split by itself up to so many rows, which takes a second or two.
+inline constexpr std::int64_t kRestRowsMax = 100'000;
+// How far ahead partitions are made: a weekend without anybody looking.
+inline constexpr std::int64_t kPartitionsAheadHours = 72;
+// Limit of a call that changes partitions.
+inline constexpr std::chrono::hours kPartitionCallTimeoutMax{1};
+
 // Entries that the reconciler asks the queue for at once. Their content comes back: the commands
 // must fit one read of Redis (16 KiB), see redis::Connection.
 inline constexpr std::size_t kQueueLooksPerExchange = 100;

@@ -22,14 +22,6 @@ constexpr char kPendingColumns[] =
     " accepted_at_us, durable_at_us, registered_at_us, state, next_attempt_at_us, envelope,"
     " last_error FROM pending";
 
-// The smallest UUIDv7 of a time.
-std::string FirstIdAt(std::int64_t micros) {
-  const std::int64_t millis = std::max<std::int64_t>(micros / 1000, 0);
-  std::string bytes(Uuid::kSize, '\0');
-  for (std::size_t i = 0; i < 6; ++i) bytes[i] = static_cast<char>(millis >> (8 * (5 - i)));
-  return bytes;
-}
-
 v1::MessageState StateOf(std::int64_t row_state) {
   switch (static_cast<RowState>(row_state)) {
     case RowState::kRetrying:
@@ -165,6 +157,13 @@ void Merge(std::vector<StoredMessage> pending, std::vector<StoredMessage>& deliv
 }
 
 }  // namespace
+
+std::string FirstIdAt(std::int64_t micros) {
+  const std::int64_t millis = std::max<std::int64_t>(micros / 1000, 0);
+  std::string bytes(Uuid::kSize, '\0');
+  for (std::size_t i = 0; i < 6; ++i) bytes[i] = static_cast<char>(millis >> (8 * (5 - i)));
+  return bytes;
+}
 
 absl::StatusOr<std::optional<StoredMessage>> FindMessage(db::Connection& connection, const Uuid& id,
                                                          const std::string& client_id) {

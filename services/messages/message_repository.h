@@ -32,6 +32,9 @@ struct MessageQuery {
   int limit = 0;
 };
 
+// The bytes of the smallest UUIDv7 of a time, in microseconds since the Unix epoch.
+std::string FirstIdAt(std::int64_t micros);
+
 // Reads of the two tables as one. A message that is in both for a moment is a delivered one. Errors
 // are the connection's.
 absl::StatusOr<std::optional<StoredMessage>> FindMessage(db::Connection& connection, const Uuid& id,

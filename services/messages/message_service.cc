@@ -12,11 +12,13 @@
 namespace postern::messages {
 
 MessageService::MessageService(db::Executor& database, const Ledger& ledger,
-                               EnvelopeReaderFactory readers, CallerRole caller_role)
+                               EnvelopeReaderFactory readers, metrics::Registry& metrics,
+                               CallerRole caller_role)
     : database_(database),
       ledger_(ledger),
       make_reader_(std::move(readers)),
-      caller_role_(std::move(caller_role)) {}
+      caller_role_(std::move(caller_role)),
+      quarantine_(metrics) {}
 
 // An edge speaks for one client, and never gets plaintext.
 absl::Status MessageService::CheckCaller(const grpc::CallbackServerContext& context,
@@ -33,8 +35,8 @@ absl::Status MessageService::CheckCaller(const grpc::CallbackServerContext& cont
   return absl::OkStatus();
 }
 
-absl::Status MessageService::Show(StoredMessage stored, v1::MessageView view,
-                                  EnvelopeReader* reader, v1::Message& out) const {
+absl::Status MessageService::Show(db::Connection& connection, StoredMessage stored,
+                                  v1::MessageView view, EnvelopeReader* reader, v1::Message& out) {
   out = std::move(stored.message);
   if (view != v1::MESSAGE_VIEW_FULL) return absl::OkStatus();
   absl::StatusOr<OpenedMessage> opened = reader->Open(stored.ciphertext);
@@ -43,6 +45,11 @@ absl::Status MessageService::Show(StoredMessage stored, v1::MessageView view,
     out.set_message_body(std::move(opened->body));
   } else if (absl::IsDataLoss(opened.status())) {
     out.set_decryption_error(kAuthenticationFailed);
+    // A dead letter is out of the way already.
+    if (out.state() != v1::MESSAGE_STATE_DEAD) {
+      return quarantine_.Add(connection, stored.ciphertext.message_id, out.client_id(),
+                             kAuthenticationFailed, kFoundByRead);
+    }
   } else if (absl::IsUnavailable(opened.status())) {
     out.set_decryption_error(kDataKeyUnknown);
   } else {
@@ -70,7 +77,7 @@ grpc::ServerUnaryReactor* MessageService::GetMessage(grpc::CallbackServerContext
                   if (!found->has_value()) return absl::NotFoundError("no such message");
                   const std::unique_ptr<EnvelopeReader> reader =
                       request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
-                  return Show(**std::move(found), request->view(), reader.get(),
+                  return Show(connection, **std::move(found), request->view(), reader.get(),
                               *response->mutable_message());
                 });
   return reactor;
@@ -103,13 +110,68 @@ grpc::ServerUnaryReactor* MessageService::ListMessages(grpc::CallbackServerConte
         const std::unique_ptr<EnvelopeReader> reader =
             request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
         for (StoredMessage& stored : *listed) {
-          absl::Status shown =
-              Show(std::move(stored), request->view(), reader.get(), *response->add_messages());
+          absl::Status shown = Show(connection, std::move(stored), request->view(), reader.get(),
+                                    *response->add_messages());
           if (!shown.ok()) return shown;
         }
         return absl::OkStatus();
       });
   return reactor;
+}
+
+grpc::ServerUnaryReactor* MessageService::VerifyMessages(grpc::CallbackServerContext* context,
+                                                         const v1::VerifyMessagesRequest* request,
+                                                         v1::VerifyMessagesResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  v1::ListMessagesRequest range;
+  range.set_page_size(request->page_size() == 0 ? kPageMax : request->page_size());
+  range.set_page_token(request->page_token());
+  range.set_accepted_from_us(request->accepted_from_us());
+  range.set_accepted_until_us(request->accepted_until_us());
+  // Dead letters say themselves what is wrong with them.
+  for (const auto state :
+       {v1::MESSAGE_STATE_QUEUED, v1::MESSAGE_STATE_RETRYING, v1::MESSAGE_STATE_DELIVERED}) {
+    range.add_states(state);
+  }
+  const absl::StatusOr<MessageQuery> query = QueryOf(range);
+  if (!query.ok()) {
+    reactor->Finish(rpc::ToGrpc(query.status()));
+    return reactor;
+  }
+  RunOnDatabase(database_, context, reactor,
+                [this, response, query = *query](db::Connection& connection) {
+                  return Verify(connection, query, *response);
+                });
+  return reactor;
+}
+
+absl::Status MessageService::Verify(db::Connection& connection, const MessageQuery& query,
+                                    v1::VerifyMessagesResponse& response) {
+  const auto page = messages::ListMessages(connection, query);
+  if (!page.ok()) return page.status();
+  const std::unique_ptr<EnvelopeReader> reader = make_reader_();
+  for (const StoredMessage& stored : *page) {
+    const absl::Status opened = reader->Open(stored.ciphertext).status();
+    response.set_checked(response.checked() + 1);
+    if (opened.ok()) continue;
+    if (!absl::IsDataLoss(opened)) {
+      response.set_key_unknown(response.key_unknown() + 1);
+      continue;
+    }
+    v1::DamagedMessage& damaged = *response.add_damaged();
+    damaged.set_id(stored.message.id());
+    damaged.set_client_id(stored.message.client_id());
+    damaged.set_accepted_at_us(stored.message.accepted_at_us());
+    damaged.set_reason(kAuthenticationFailed);
+    const absl::Status kept =
+        quarantine_.Add(connection, stored.ciphertext.message_id, stored.message.client_id(),
+                        kAuthenticationFailed, kFoundByVerify);
+    if (!kept.ok()) return kept;
+  }
+  if (page->size() == static_cast<std::size_t>(query.limit)) {
+    response.set_next_page_token(HexEncode(page->back().ciphertext.message_id.bytes()));
+  }
+  return absl::OkStatus();
 }
 
 grpc::ServerUnaryReactor* MessageService::GetLedger(grpc::CallbackServerContext* context,

@@ -12,6 +12,7 @@
 #include "services/messages/envelope_reader.h"
 #include "services/messages/ledger.h"
 #include "services/messages/message_repository.h"
+#include "services/messages/quarantine.h"
 
 namespace postern::messages {
 
@@ -27,7 +28,7 @@ class MessageService final : public v1::MessageService::CallbackService {
   using CallerRole = std::function<absl::StatusOr<tls::Role>(const grpc::AuthContext&)>;
 
   MessageService(db::Executor& database, const Ledger& ledger, EnvelopeReaderFactory readers,
-                 CallerRole caller_role);
+                 metrics::Registry& metrics, CallerRole caller_role);
 
   grpc::ServerUnaryReactor* GetMessage(grpc::CallbackServerContext* context,
                                        const v1::GetMessageRequest* request,
@@ -35,6 +36,9 @@ class MessageService final : public v1::MessageService::CallbackService {
   grpc::ServerUnaryReactor* ListMessages(grpc::CallbackServerContext* context,
                                          const v1::ListMessagesRequest* request,
                                          v1::ListMessagesResponse* response) override;
+  grpc::ServerUnaryReactor* VerifyMessages(grpc::CallbackServerContext* context,
+                                           const v1::VerifyMessagesRequest* request,
+                                           v1::VerifyMessagesResponse* response) override;
   grpc::ServerUnaryReactor* GetLedger(grpc::CallbackServerContext* context,
                                       const v1::GetLedgerRequest* request,
                                       v1::GetLedgerResponse* response) override;
@@ -42,13 +46,16 @@ class MessageService final : public v1::MessageService::CallbackService {
  private:
   absl::Status CheckCaller(const grpc::CallbackServerContext& context, bool names_client,
                            v1::MessageView view) const;
-  absl::Status Show(StoredMessage stored, v1::MessageView view, EnvelopeReader* reader,
-                    v1::Message& out) const;
+  absl::Status Show(db::Connection& connection, StoredMessage stored, v1::MessageView view,
+                    EnvelopeReader* reader, v1::Message& out);
+  absl::Status Verify(db::Connection& connection, const MessageQuery& query,
+                      v1::VerifyMessagesResponse& response);
 
   db::Executor& database_;
   const Ledger& ledger_;
   const EnvelopeReaderFactory make_reader_;
   const CallerRole caller_role_;
+  Quarantine quarantine_;
 };
 
 }  // namespace postern::messages

@@ -19,15 +19,19 @@
 #include "services/common/tls/identity.h"
 #include "services/keys/data_key_store.h"
 #include "services/keys/key_service.h"
+#include "services/keys/master_key_keeper.h"
 #include "services/messages/dead_letter_service.h"
 #include "services/messages/delivery_service.h"
 #include "services/messages/ledger.h"
+#include "services/messages/limits.h"
 #include "services/messages/message_service.h"
 #include "services/messages/message_writer.h"
 #include "services/messages/queue_client.h"
 #include "services/messages/queue_service.h"
 #include "services/messages/reconciler.h"
 #include "services/messages/registration_service.h"
+#include "services/messages/retention.h"
+#include "services/messages/retention_service.h"
 #include "services/server/checks.h"
 #include "services/server/connections.h"
 #include "services/server/health_monitor.h"
@@ -46,7 +50,7 @@ struct Application::Parts {
         queue_safety(metrics),
         rpc(settings.trust_domain, metrics) {}
 
-  void MakeKeys();
+  absl::Status MakeKeys();
   absl::Status MakeClients();
   void MakeWriting();
   void MakeUpkeep();
@@ -72,6 +76,7 @@ struct Application::Parts {
   std::unique_ptr<db::Executor> key_database;
 
   std::shared_ptr<keys::DataKeyStore> data_keys;
+  std::unique_ptr<keys::MasterKeyKeeper> key_keeper;
   std::unique_ptr<keys::KeyService> key_service;
 
   std::unique_ptr<clients::ClientDirectory> directory;
@@ -86,6 +91,8 @@ struct Application::Parts {
   std::unique_ptr<messages::QueueClient> queue;
   std::unique_ptr<messages::Reconciler> reconciler;
   std::unique_ptr<messages::Ledger> ledger;
+  std::unique_ptr<messages::Retention> retention;
+  std::unique_ptr<messages::RetentionService> retention_service;
   std::unique_ptr<messages::MessageService> message_service;
   std::unique_ptr<messages::QueueService> queue_service;
   std::unique_ptr<messages::DeadLetterService> dead_letter_service;
@@ -95,13 +102,25 @@ struct Application::Parts {
   std::unique_ptr<HealthMonitor> health;
 };
 
-void Application::Parts::MakeKeys() {
+absl::Status Application::Parts::MakeKeys() {
   key_database =
       std::make_unique<db::Executor>(connections.database, kKeyConnections, kKeyQueueMax, metrics);
   data_keys = std::make_shared<keys::DataKeyStore>(
       keys::MasterKeys(std::move(connections.master_keys)), *key_database, metrics);
-  key_service =
-      std::make_unique<keys::KeyService>(*data_keys, keys::DataKeyLimits(), settings.trust_domain);
+  keys::MasterKeyKeeper::Settings keeping;
+  keeping.database = connections.database;
+  keeping.key_file = settings.master_key_file;
+  keeping.server = settings.name;
+  key_keeper = std::make_unique<keys::MasterKeyKeeper>(std::move(keeping), *data_keys, metrics);
+  keys::DataKeyLimits limits;
+  limits.max_age_seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(settings.data_key_max_age).count();
+  limits.max_encryptions = settings.data_key_max_encryptions;
+  key_service = std::make_unique<keys::KeyService>(*data_keys, *key_keeper, *key_database, limits,
+                                                   settings.trust_domain);
+  if (absl::Status s = key_keeper->Prepare(); !s.ok()) return s;
+  key_keeper->Start();
+  return absl::OkStatus();
 }
 
 absl::Status Application::Parts::MakeClients() {
@@ -144,13 +163,22 @@ void Application::Parts::MakeUpkeep() {
         const auto peer = rpc::PeerId(context, settings.trust_domain);
         return peer.ok() ? peer->ToString() : std::string("unknown");
       });
+  messages::Retention::Settings keeping;
+  keeping.database = connections.database;
+  keeping.holder = holder;
+  keeping.rules.hours = settings.partition_hours;
+  keeping.rules.ahead_hours = messages::kPartitionsAheadHours;
+  keeping.rules.keep_hours = settings.retention_hours;
+  retention = std::make_unique<messages::Retention>(std::move(keeping), metrics);
+  retention_service = std::make_unique<messages::RetentionService>(*database, *retention);
   reconciler->Start();
   ledger->Start();
+  retention->Start();
 }
 
 void Application::Parts::MakeReading() {
   message_service = std::make_unique<messages::MessageService>(
-      *database, *ledger, EnvelopeReaders(),
+      *database, *ledger, EnvelopeReaders(), metrics,
       [this](const grpc::AuthContext& context) -> absl::StatusOr<tls::Role> {
         const auto peer = rpc::PeerId(context, settings.trust_domain);
         if (!peer.ok()) return peer.status();
@@ -167,7 +195,8 @@ absl::Status Application::Parts::StartRpc() {
   const absl::Status started = rpc.Start(
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
       {key_service.get(), client_service.get(), registration_service.get(), delivery_service.get(),
-       message_service.get(), queue_service.get(), dead_letter_service.get()});
+       message_service.get(), queue_service.get(), dead_letter_service.get(),
+       retention_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
@@ -201,7 +230,7 @@ absl::Status Application::Start() {
   p.database = std::make_unique<db::Executor>(
       p.connections.database, static_cast<std::size_t>(p.settings.database.connections),
       kDatabaseQueueMax, p.metrics);
-  p.MakeKeys();
+  if (absl::Status s = p.MakeKeys(); !s.ok()) return s;
   if (absl::Status s = p.MakeClients(); !s.ok()) return s;
   p.MakeWriting();
   p.MakeUpkeep();
@@ -228,12 +257,15 @@ void Application::Stop() {
   if (p.writer) p.writer->Stop();
   if (p.reconciler) p.reconciler->Stop();
   if (p.ledger) p.ledger->Stop();
+  if (p.retention) p.retention->Stop();
   if (p.queue) p.queue->Stop();
-  if (p.queue_watch) p.queue_watch->Stop();
-  if (p.key_database) p.key_database->Stop();
-  if (p.database) p.database->Stop();
-  if (p.ops) p.ops->Stop();
-  log::Info("server_stopped", "name", p.settings.name);
+  if (p.queue_watch) p.queue_watch->Stop(,
+       retention_service.get()
+});
+if (p.key_database) p.key_database->Stop();
+if (p.database) p.database->Stop();
+if (p.ops) p.ops->Stop();
+log::Info("server_stopped", "name", p.settings.name);
 }
 
 std::uint16_t Application::rpc_port() const { return parts_->rpc.port(); }

@@ -10,6 +10,9 @@ rpc::MethodTable MakeMethodTable() {
       {"/postern.v1.DeliveryService/DeliverMessages", {kWorker}},
       {"/postern.v1.DeliveryService/ReportAttempts", {kWorker}},
       {"/postern.v1.KeyService/CreateDataKey", {kEdge}},
+      {"/postern.v1.KeyService/GetKeyStatus", {kOperator}},
+      {"/postern.v1.KeyService/RotateMasterKey", {kOperator}},
+      {"/postern.v1.KeyService/RetireMasterKey", {kOperator}},
       {"/postern.v1.MessageService/GetMessage", {kEdge, kOperator}},
       {"/postern.v1.MessageService/ListMessages", {kOperator}},
       {"/postern.v1.MessageService/GetLedger", {kOperator}},
@@ -17,6 +20,9 @@ rpc::MethodTable MakeMethodTable() {
       {"/postern.v1.QueueService/ReconcileQueue", {kOperator}},
       {"/postern.v1.DeadLetterService/SummarizeDeadLetters", {kOperator}},
       {"/postern.v1.DeadLetterService/RedriveDeadLetters", {kOperator}},
+      {"/postern.v1.MessageService/VerifyMessages", {kOperator}},
+      {"/postern.v1.RetentionService/GetRetention", {kOperator}},
+      {"/postern.v1.RetentionService/RunRetention", {kOperator}},
       {"/postern.v1.ClientService/CreateClient", {kOperator}},
       {"/postern.v1.ClientService/ListClients", {kOperator}},
       {"/postern.v1.ClientService/WatchClients", {kEdge}},
@@ -50,7 +56,8 @@ std::vector<std::string> HealthComponents() {
   return {"postern.v1.RegistrationService", "postern.v1.DeliveryService",
           "postern.v1.KeyService",          "postern.v1.MessageService",
           "postern.v1.ClientService",       "postern.v1.CertificateService",
-          "postern.v1.QueueService",        "postern.v1.DeadLetterService"};
+          "postern.v1.QueueService",        "postern.v1.DeadLetterService",
+          "postern.v1.RetentionService"};
 }
 
 }  // namespace postern::server

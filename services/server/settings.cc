@@ -58,6 +58,11 @@ void AddWork(Schema& schema, Settings& s) {
               "Master keys: a line `<version>:<64 hexadecimal digits>` each, mode 0600.");
   schema.Path("keys.index_key_file", &s.index_key_file, kRequired,
               "Key of the keyed hash of numbers: 64 hexadecimal digits, mode 0600.");
+  schema.Duration("keys.data_key_max_age_seconds", &s.data_key_max_age, std::chrono::seconds(1),
+                  std::chrono::hours(24 * 30), "How long an edge uses one data key.");
+  schema.Int(
+      "keys.data_key_max_encryptions", &s.data_key_max_encryptions, 3, std::int64_t{1} << 31,
+      "Encryptions by one data key, two for each message; an edge changes it at two thirds.");
   schema.Path("migrations_folder", &s.migrations_folder, kRequired,
               "Folder of the migrations that the database must have.");
   schema.Duration("registration_hold_ms", &s.registration_hold, milliseconds(0),
@@ -69,6 +74,10 @@ void AddWork(Schema& schema, Settings& s) {
                   std::chrono::hours(1), "Time between two runs of the reconciler.");
   schema.Duration("reconcile.grace_ms", &s.reconcile_grace, milliseconds(0), std::chrono::hours(1),
                   "Age from which a message that the queue does not hold is put there again.");
+  schema.Int("retention.keep_hours", &s.retention_hours, 0, 24 * 3660,
+             "Hours that a delivered message is kept; 0: for ever.");
+  schema.Int("retention.partition_hours", &s.partition_hours, 1, 24,
+             "Hours of one partition of the delivered messages: 24, or 1 at a high rate.");
   schema.Duration("drain_timeout_ms", &s.drain_timeout, milliseconds(0), std::chrono::minutes(10),
                   "Longest time to finish calls in hand at a stop.");
 }

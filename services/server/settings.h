@@ -47,11 +47,15 @@ struct Settings {
   RedisSettings redis;
   std::string master_key_file;
   std::string index_key_file;
+  std::chrono::milliseconds data_key_max_age{std::chrono::hours(24)};
+  std::int64_t data_key_max_encryptions = std::int64_t{1} << 30;
   std::string migrations_folder;
   std::chrono::milliseconds registration_hold{1000};
   std::int64_t attempts_max = 0;
   std::chrono::milliseconds reconcile_interval{5'000};
   std::chrono::milliseconds reconcile_grace{10'000};
+  std::int64_t retention_hours = 0;
+  std::int64_t partition_hours = 24;
   std::chrono::milliseconds drain_timeout{10'000};
 };
 

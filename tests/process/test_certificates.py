@@ -1,8 +1,10 @@
 """Who may speak to whom: every certificate that must be refused, on the client port and on the gRPC port."""
 
 import http.client
+import os
 import socket
 import ssl
+import subprocess
 import unittest
 
 from support import Authority, Client, Leaf, ProcessTest, expired_certificate, wait_until
@@ -106,6 +108,17 @@ class Certificates(ProcessTest):
         for name, leaf in cases.items():
             with self.subTest(name):
                 self.assertFalse(self.speaks_grpc(leaf))
+
+    def test_every_program_asks_for_a_certificate_of_its_own_role(self):
+        wrong = self.authority.leaf("operator", "local")
+        settings = {"POSTERN_MESH__CERTIFICATE_FILE": str(wrong.certificate), "POSTERN_MESH__KEY_FILE": str(wrong.key)}
+        for program in self.stack.programs.values():
+            with self.subTest(program.kind):
+                done = subprocess.run(program.process.command, env=os.environ | settings, capture_output=True,
+                                      text=True, timeout=20, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"spiffe://{self.stack.trust_domain}/operator/local", done.stderr)
+                self.assertIn(f"wanted is spiffe://{self.stack.trust_domain}/{program.kind}/", done.stderr)
 
     def test_tls_is_never_resumed(self):
         context = ssl.create_default_context(cafile=str(self.stack.root_ca))

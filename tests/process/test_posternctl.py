@@ -1,6 +1,7 @@
 """posternctl against a running system: answers, formats and exit codes."""
 
 import json
+import time
 import unittest
 import uuid
 
@@ -45,6 +46,25 @@ class Posternctl(ProcessTest):
         self.assertTrue(migrations)
         again = self.stack.ctl("db", "migrate")
         self.assertEqual(again.returncode, 0)
+
+    def test_keys(self):
+        status = self.stack.ctl_json("key", "status")
+        self.assertEqual([(key["version"], key["state"], key["servers"]) for key in status["versions"]],
+                         [(1, "MASTER_KEY_STATE_ACTIVE", ["server-1"])])
+        self.assertEqual(self.stack.ctl("key", "retire", "9", check=False).returncode, 4)
+
+    def test_retention(self):
+        ahead = self.stack.programs["server-1"]
+        wait_until(lambda: ahead.metric("postern_partitions_ahead_seconds") > 48 * 3600, 20, "partitions")
+        message_id = self.client().send("into a partition").json["id"]
+        row = f"SELECT COUNT(*) FROM messages PARTITION ({{}}) WHERE id = x'{message_id.replace('-', '')}'"
+        today = time.strftime("p%Y%m%d00_24", time.gmtime(int(message_id[:8] + message_id[9:13], 16) / 1000))
+        wait_until(lambda: self.stack.sql(row.format(today)) == [["1"]], 10, "the message in its partition")
+        status = self.stack.ctl_json("retention", "status")
+        self.assertIn(today, [partition["name"] for partition in status["partitions"]])
+        self.assertEqual((status["to_add"], status["to_drop"], status["held_up"]), ([], [], ""))
+        self.assertIn("Nothing was changed", self.stack.ctl("retention", "run", "--dry-run").stderr)
+        self.assertEqual(self.stack.ctl_json("retention", "run")["more"], False)
 
     def test_doctor(self):
         done = self.stack.ctl("doctor", check=False)

@@ -30,7 +30,7 @@ constexpr char kMigrationsFolder[] = "deployment/migrations";
 // Run by the server at each start. Backslashes keep the underscore from standing for any character.
 constexpr char kAccounts[] =
     "CREATE USER IF NOT EXISTS postern_server@'%' IDENTIFIED BY 'postern_server-password';\n"
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON `postern\\_%`.* TO postern_server@'%';\n"
+    "GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON `postern\\_%`.* TO postern_server@'%';\n"
     "CREATE USER IF NOT EXISTS postern_migrator@'%' IDENTIFIED BY 'postern_migrator-password';\n"
     "GRANT ALL PRIVILEGES ON `postern\\_%`.* TO postern_migrator@'%';\n";
 

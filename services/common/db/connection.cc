@@ -62,6 +62,10 @@ sql::ConnectOptionsMap Options(const Settings& settings) {
   return options;
 }
 
+// ER_NEED_REPREPARE: the server has tried by itself already, in vain.
+constexpr int kNeedsReprepare = 1615;
+constexpr int kPrepareAttempts = 5;
+
 }  // namespace
 
 struct Connection::Impl {
@@ -115,6 +119,29 @@ struct Connection::Impl {
     }
   }
 
+  // Runs `body` with the prepared statement. One that the server cannot use any more, since its
+  // table was changed meanwhile, did nothing: it is prepared anew, in the same transaction.
+  template <typename Body>
+  absl::Status WithPrepared(std::string_view doing, const std::string& sql,
+                            const std::vector<Value>& values, const Body& body) {
+    for (int attempt = 1;; ++attempt) {
+      bool stale = false;
+      absl::Status status = Guard(doing, [&]() -> absl::Status {
+        try {
+          sql::PreparedStatement& statement_of_sql = Prepare(sql);
+          Bind(statement_of_sql, values);
+          return body(statement_of_sql);
+        } catch (const sql::SQLException& error) {
+          stale = error.getErrorCode() == kNeedsReprepare && attempt < kPrepareAttempts;
+          if (!stale) throw;
+          return absl::OkStatus();
+        }
+      });
+      if (!stale) return status;
+      prepared.erase(sql);
+    }
+  }
+
   absl::Status Text(std::string_view doing, const std::string& sql) {
     return Guard(doing, [&]() -> absl::Status {
       statement->execute(sql);
@@ -162,29 +189,27 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const Settings& set
 absl::StatusOr<std::int64_t> Connection::Execute(const std::string& sql,
                                                  const std::vector<Value>& values) {
   std::int64_t affected = 0;
-  absl::Status status = impl_->Guard("execute", [&]() -> absl::Status {
-    sql::PreparedStatement& prepared = impl_->Prepare(sql);
-    Impl::Bind(prepared, values);
-    affected = prepared.executeUpdate();
-    return absl::OkStatus();
-  });
+  absl::Status status =
+      impl_->WithPrepared("execute", sql, values, [&](sql::PreparedStatement& prepared) {
+        affected = prepared.executeUpdate();
+        return absl::OkStatus();
+      });
   if (!status.ok()) return status;
   return affected;
 }
 
 absl::Status Connection::Query(const std::string& sql, const std::vector<Value>& values,
                                const std::function<absl::Status(const Row&)>& on_row) {
-  return impl_->Guard("query", [&]() -> absl::Status {
-    sql::PreparedStatement& prepared = impl_->Prepare(sql);
-    Impl::Bind(prepared, values);
-    const std::unique_ptr<sql::ResultSet> result(prepared.executeQuery());
-    const ResultRow row(*result);
-    while (result->next()) {
-      absl::Status status = on_row(row);
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
-  });
+  return impl_->WithPrepared(
+      "query", sql, values, [&](sql::PreparedStatement& prepared) -> absl::Status {
+        const std::unique_ptr<sql::ResultSet> result(prepared.executeQuery());
+        const ResultRow row(*result);
+        while (result->next()) {
+          absl::Status status = on_row(row);
+          if (!status.ok()) return status;
+        }
+        return absl::OkStatus();
+      });
 }
 
 absl::Status Connection::ExecuteScriptStatement(const std::string& sql) {

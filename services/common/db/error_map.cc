@@ -35,6 +35,7 @@ absl::StatusCode CodeOf(int number) {
     case 1142:  // ER_TABLEACCESS_DENIED_ERROR
     case 1143:  // ER_COLUMNACCESS_DENIED_ERROR
     case 1227:  // ER_SPECIFIC_ACCESS_DENIED_ERROR
+    case 1370:  // ER_PROCACCESS_DENIED_ERROR
     case 1698:  // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
     case 4151:  // ER_ACCOUNT_HAS_BEEN_LOCKED
       return absl::StatusCode::kPermissionDenied;

@@ -16,37 +16,13 @@
 #include "services/common/crypto/envelope_cipher.h"
 #include "services/common/db/connection.h"
 #include "services/keys/envelope_opener.h"
-#include "tests/support/mariadb_server.h"
-#include "tests/support/test_certificates.h"
+#include "tests/integration/keys/database.h"
 
 namespace postern::keys {
 namespace {
 
 using absl::StatusCode;
 using namespace std::chrono_literals;
-
-test::MariaDbServer* mariadb = nullptr;
-
-class Database : public ::testing::Environment {
- public:
-  void SetUp() override {
-    db::InitializeDriver();
-    certificates_ = std::make_unique<test::TestCertificates>();
-    auto started = test::MariaDbServer::Start(certificates_->Leaf("server", "db"));
-    ASSERT_TRUE(started.ok()) << started.status();
-    server_ = *std::move(started);
-    mariadb = server_.get();
-  }
-  void TearDown() override {
-    server_.reset();
-    certificates_.reset();
-  }
-
- private:
-  std::unique_ptr<test::TestCertificates> certificates_;
-  std::unique_ptr<test::MariaDbServer> server_;
-};
-const auto* const kDatabase = ::testing::AddGlobalTestEnvironment(new Database);
 
 MasterKeys Master(char fill, std::uint32_t version = 1) {
   std::map<std::uint32_t, crypto::Secret> keys;

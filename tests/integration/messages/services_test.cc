@@ -30,7 +30,7 @@ class ServicesTest : public RegisterTest {
     registrations_service_ = std::make_unique<RegistrationService>(*writer_);
     deliveries_service_ = std::make_unique<DeliveryService>(*writer_, *openers_, readers, metrics_);
     messages_service_ = std::make_unique<MessageService>(
-        *database_, *ledger_, readers,
+        *database_, *ledger_, readers, metrics_,
         [this](const grpc::AuthContext&) -> absl::StatusOr<tls::Role> { return role_; });
     grpc::ServerBuilder builder;
     int port = 0;

@@ -17,6 +17,7 @@
 #include "postern/v1/message_service.pb.h"
 #include "postern/v1/queue_service.pb.h"
 #include "postern/v1/registration_service.pb.h"
+#include "postern/v1/retention_service.pb.h"
 
 namespace postern::server {
 namespace {
@@ -35,6 +36,7 @@ const google::protobuf::Descriptor* const kLinked[] = {
     v1::Registration::descriptor(),
     v1::QueueShard::descriptor(),
     v1::DeadLetterGroup::descriptor(),
+    v1::Partition::descriptor(),
 };
 
 // Every service of package postern.v1, also those that the server does not implement yet: each file
