@@ -204,6 +204,9 @@ absl::Status Folder::AddIssuer(const IssuerName& name, CertificateAndKey made,
   if (status.ok()) status = WritePublic(IssuerFile(name, ".pem"), pem);
   if (!status.ok()) return status;
   issuers->push_back({name, first ? State::kActive : State::kIncoming, *std::move(certificate)});
+  std::sort(issuers->begin(), issuers->end(), [](const IssuerRecord& a, const IssuerRecord& b) {
+    return a.name.ToString() < b.name.ToString();
+  });
   return WriteTrust(*issuers);
 }
 
