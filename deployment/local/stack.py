@@ -231,9 +231,9 @@ class Stack:
     def _make_certificates(self) -> None:
         folder = self.folder / "certs"
         try:
-            self.authority = Authority(folder)
+            self.authority = Authority(folder, self.bin)
         except CertificateError:
-            self.authority = Authority.create(folder, self.trust_domain)
+            self.authority = Authority.create(folder, self.trust_domain, self.bin)
         # The mesh's certificates are short-lived, and nothing remembers them: new ones at each start.
         mesh = [("server", "server-1"), ("edge", "edge-1"), ("listen", "edge-1"), ("operator", "local"),
                 ("store", "redis"), ("store", "mariadb")] + [("worker", name) for name in self.worker_names]
@@ -296,6 +296,7 @@ class Stack:
         return {"listen.address": "127.0.0.1", "listen.port": self.ports["server"],
                 "keys.master_key_file": self._secret_file("master.key"),
                 "keys.index_key_file": self._secret_file("index.key"),
+                "ca.folder": self.authority.folder, "ca.passphrase_file": self.authority.passphrase,
                 "audit.folder": self.folder / "audit",
                 "migrations_folder": ROOT / "deployment" / "migrations"} | self._database(
                     "server", self.authority.leaf("server", "server-1"))

@@ -1,6 +1,7 @@
 #include "services/certificates/crl_publisher.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -17,7 +18,7 @@ constexpr std::chrono::milliseconds kInterval{500};
 // A CRL is renewed after a quarter of its life.
 constexpr std::int64_t kRenewals = 4;
 // How often the ages are looked at without a change.
-constexpr std::int64_t kLookSeconds = 5;
+constexpr std::int64_t kLookSeconds = 2;
 
 std::int64_t NowSeconds() { return NowMicros() / kMicrosPerSecond; }
 
@@ -55,13 +56,35 @@ void CrlPublisher::Stop() {
   if (thread_) thread_->Stop();
 }
 
+std::int64_t CrlPublisher::DiskStamp(const std::string& name) const {
+  const std::string path = StrCat(authorities_.folder().path(), "/crl/", name, ".crl");
+  std::error_code none;
+  const auto written = std::filesystem::last_write_time(path, none);
+  return none ? 0 : written.time_since_epoch().count();
+}
+
+absl::Status CrlPublisher::WriteDisk(const StoredCrl& crl) {
+  const auto name = authority::IssuerName::Parse(crl.issuer);
+  if (!name.ok()) return name.status();
+  const auto lock = authority::FolderLock::Take(authorities_.folder().path());
+  if (!lock.ok()) return lock.status();
+  // Revoked by hand a moment ago: the next look takes it in.
+  if (disk_stamps_[crl.issuer] != DiskStamp(crl.issuer)) return absl::OkStatus();
+  if (absl::Status s = authorities_.folder().WriteCrl(*name, crl.der); !s.ok()) return s;
+  disk_stamps_[crl.issuer] = DiskStamp(crl.issuer);
+  disk_numbers_[crl.issuer] = crl.header.number;
+  return absl::OkStatus();
+}
+
 absl::Status CrlPublisher::MergeDisk(db::Connection& connection, const std::string& name) {
+  const std::int64_t stamp = DiskStamp(name);
   const auto disk = authorities_.DiskCrl(name);
   if (!disk.ok()) {
     return absl::Status(disk.status().code(),
                         StrCat(ToStd(disk.status().message()),
                                "; restore the file, or take it away to begin from the database"));
   }
+  disk_stamps_[name] = stamp;
   if (!disk->has_value()) return absl::OkStatus();
   const pki::RevocationList& list = **disk;
   disk_numbers_[name] = list.number();
@@ -110,6 +133,9 @@ absl::Status CrlPublisher::Step(db::Connection& connection) {
 }
 
 absl::Status CrlPublisher::Look(db::Connection& connection, const std::string& name) {
+  if (disk_stamps_[name] != DiskStamp(name)) {
+    if (absl::Status merged = MergeDisk(connection, name); !merged.ok()) return merged;
+  }
   const auto stored = FindCrl(connection, name, false);
   if (!stored.ok()) return stored.status();
   bool due = !*stored;
@@ -120,7 +146,6 @@ absl::Status CrlPublisher::Look(db::Connection& connection, const std::string& n
     const std::int64_t renewal_s =
         crl.header.this_update_s + pki::kBackdateSeconds + settings_.crl_life.count() / kRenewals;
     due = *newest != 0 || NowSeconds() >= renewal_s || disk_numbers_[name] > crl.header.number;
-    if (!due) Export(crl);
   }
   return due ? Publish(connection, name) : absl::OkStatus();
 }
@@ -156,7 +181,7 @@ absl::Status CrlPublisher::Publish(db::Connection& connection, const std::string
   log::Info("crl_published", "issuer", name, "number", crl->header.number, "entries", crl->entries);
   Export(*crl);
   on_published_();
-  return authorities_.folder().WriteCrl((*issuer)->name(), crl->der);
+  return WriteDisk(*crl);
 }
 
 void CrlPublisher::Export(const StoredCrl& crl) {

@@ -20,9 +20,9 @@ namespace postern::certificates {
 // second of a revocation, and long before the next update of the old one is due. Numbers and times
 // rise strictly, with several servers too: they take turns on the revision of the trust.
 //
-// The CRLs on disk outlive the database. At the start, one that is newer than the database's says
-// that the database was restored from a backup (or that certificates were revoked by hand while it
-// was away): what it lists is revoked again, and the numbers go on from it.
+// The CRLs on disk outlive the database. One that is newer than the database's says that the
+// database was restored from a backup, or that certificates were revoked by hand (postern-certs):
+// what it lists is revoked again, and the numbers go on from it.
 class CrlPublisher {
  public:
   struct Settings {
@@ -43,6 +43,9 @@ class CrlPublisher {
  private:
   absl::Status Step(db::Connection& connection);
   absl::Status MergeDisk(db::Connection& connection, const std::string& name);
+  absl::Status WriteDisk(const StoredCrl& crl);
+  // What tells whether somebody else has written the file.
+  std::int64_t DiskStamp(const std::string& name) const;
   // Publishes when something is due.
   absl::Status Look(db::Connection& connection, const std::string& name);
   absl::Status Publish(db::Connection& connection, const std::string& name);
@@ -52,7 +55,8 @@ class CrlPublisher {
   Authorities& authorities_;
   const std::function<void()> on_published_;
   metrics::Registry& metrics_;
-  std::map<std::string, std::int64_t> disk_numbers_;  // Of the CRLs found at the start.
+  std::map<std::string, std::int64_t> disk_numbers_;  // Of the CRLs found on disk.
+  std::map<std::string, std::int64_t> disk_stamps_;   // Of the files as last read or written.
   std::int64_t seen_revision_ = 0;
   std::int64_t next_look_s_ = 0;
   log::RateLimit warn_limit_{10'000};

@@ -8,6 +8,7 @@
 #include "services/certificates/limits.h"
 #include "services/common/base/encoding.h"
 #include "services/common/base/strings.h"
+#include "services/common/base/time.h"
 #include "services/common/pki/certificate.h"
 #include "services/common/pki/csr.h"
 #include "services/common/pki/key.h"

@@ -75,16 +75,20 @@ absl::StatusOr<v1::Client> InsertRows(db::Connection& connection, const NewClien
   if (auto inserted = connection.Execute(kInsertClient, row); !inserted.ok()) {
     return Named(inserted.status(), "client_id", new_client.client_id);
   }
-  const std::vector<db::Value> certificate = {std::string_view(*sha256),
-                                              std::string_view(new_client.client_id), now_us};
-  if (auto inserted = connection.Execute(kInsertCertificate, certificate); !inserted.ok()) {
-    return Named(inserted.status(), "certificate_sha256", new_client.certificate_sha256);
+  if (!new_client.certificate_sha256.empty()) {
+    const std::vector<db::Value> certificate = {std::string_view(*sha256),
+                                                std::string_view(new_client.client_id), now_us};
+    if (auto inserted = connection.Execute(kInsertCertificate, certificate); !inserted.ok()) {
+      return Named(inserted.status(), "certificate_sha256", new_client.certificate_sha256);
+    }
   }
 
   v1::Client client;
   client.set_client_id(new_client.client_id);
   client.set_domain(new_client.domain);
-  client.add_certificate_sha256(new_client.certificate_sha256);
+  if (!new_client.certificate_sha256.empty()) {
+    client.add_certificate_sha256(new_client.certificate_sha256);
+  }
   client.set_state(v1::CLIENT_STATE_ACTIVE);
   client.set_created_at_us(now_us);
   return client;

@@ -40,6 +40,7 @@ void PrintClients(Context& context, const Clients& clients, bool with_header) {
 }
 
 absl::StatusOr<std::string> Fingerprint(const CreateOptions& options) {
+  if (options.certificate.empty() && options.sha256.empty()) return std::string();
   return options.certificate.empty() ? NormalizeSha256Hex(options.sha256)
                                      : ClientCertificateSha256(options.certificate, options.id);
 }
@@ -68,7 +69,11 @@ absl::Status Create(Context& context, const CreateOptions& options) {
   } else {
     PrintClients(context, std::vector<v1::Client>{response.client()}, true);
   }
-  context.err() << "Client " << options.id << " may send now; edges know it within a second.\n";
+  context.err() << "Client " << options.id
+                << (fingerprint->empty()
+                        ? " is registered; issue its certificate: posternctl cert issue client "
+                        : " may send now; edges know it within a second.")
+                << (fingerprint->empty() ? options.id : "") << '\n';
   return absl::OkStatus();
 }
 
@@ -196,12 +201,13 @@ void AddClientCommands(CommandTree& tree, Context& context) {
   create->add_option("--domain", created->domain, "The host name of its domain")
       ->required()
       ->type_name("HOST");
-  CLI::Option_group* const which = create->add_option_group("Its certificate, one of");
+  CLI::Option_group* const which =
+      create->add_option_group("Its certificate, if it has one already");
   which->add_option("--certificate", created->certificate, "Its certificate, PEM")
       ->type_name("FILE");
   which->add_option("--sha256", created->sha256, "Or the SHA-256 of its certificate in DER")
       ->type_name("HEX");
-  which->require_option(1);
+  which->require_option(0, 1);
 
   AddOne(tree, context, noun, "show", "Shows a client.", "show the client", Show);
   AddReason(AddOne(tree, context, noun, "suspend",

@@ -43,6 +43,8 @@ void AddAllCommands(CommandTree& tree, Context& context) {
   AddMessageCommands(tree, context);
   AddClientCommands(tree, context);
   AddAuditCommands(tree, context);
+  AddCertificateCommands(tree, context);
+  AddAuthorityCommands(tree, context);
   AddLedgerCommand(tree, context);
   AddDatabaseCommands(tree, context);
   AddDoctorCommand(tree, context);
@@ -72,7 +74,7 @@ int Run(std::vector<std::string> arguments, World world) {
     context.err() << "error: cannot write the answer\n";
     return static_cast<int>(ExitCode::kFailure);
   }
-  return static_cast<int>(ExitCodeOf(status));
+  return context.exit_code().value_or(static_cast<int>(ExitCodeOf(status)));
 }
 
 }  // namespace postern::ctl

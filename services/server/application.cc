@@ -6,6 +6,9 @@
 
 #include "services/audit/audit_keeper.h"
 #include "services/audit/audit_service.h"
+#include "services/certificates/authorities.h"
+#include "services/certificates/certificate_service.h"
+#include "services/certificates/crl_publisher.h"
 #include "services/clients/client_directory.h"
 #include "services/clients/client_service.h"
 #include "services/common/app/certificate_watch.h"
@@ -48,6 +51,7 @@ struct Application::Parts {
   absl::Status MakeAudit();
   void MakeKeys();
   absl::Status MakeClients();
+  absl::Status MakeCertificates();
   void MakeWriting();
   void MakeUpkeep();
   void MakeReading();
@@ -78,6 +82,10 @@ struct Application::Parts {
 
   std::unique_ptr<clients::ClientDirectory> directory;
   std::unique_ptr<clients::ClientService> client_service;
+
+  std::unique_ptr<certificates::Authorities> authorities;  // Null on a server that holds no CA.
+  std::unique_ptr<certificates::CrlPublisher> crl_publisher;
+  std::unique_ptr<certificates::CertificateService> certificate_service;
 
   std::unique_ptr<messages::MessageWriter> writer;
   std::unique_ptr<exec::BoundedExecutor> openers;
@@ -117,6 +125,31 @@ absl::Status Application::Parts::MakeClients() {
   directory = std::make_unique<clients::ClientDirectory>(*database, metrics);
   client_service = std::make_unique<clients::ClientService>(*database, *directory);
   return directory->Start();
+}
+
+absl::Status Application::Parts::MakeCertificates() {
+  const auto on_changed = [this] { directory->Nudge(); };
+  if (!settings.ca.folder.empty()) {
+    auto opened = certificates::Authorities::Open(settings.ca.folder, settings.ca.passphrase_file);
+    if (!opened.ok()) return opened.status();
+    authorities = *std::move(opened);
+    if (authorities->folder().trust_domain() != settings.trust_domain) {
+      return absl::FailedPreconditionError(StrCat("ca.folder: the CA is of trust domain ",
+                                                  authorities->folder().trust_domain(),
+                                                  ", the server of ", settings.trust_domain));
+    }
+    certificates::CrlPublisher::Settings publishing;
+    publishing.database = connections.database;
+    publishing.crl_life = std::chrono::duration_cast<std::chrono::seconds>(settings.ca.crl_life);
+    crl_publisher = std::make_unique<certificates::CrlPublisher>(std::move(publishing),
+                                                                 *authorities, on_changed, metrics);
+    auto connection = db::Connection::Open(connections.database);
+    if (!connection.ok()) return connection.status();
+    if (absl::Status s = crl_publisher->Start(**connection); !s.ok()) return s;
+  }
+  certificate_service = std::make_unique<certificates::CertificateService>(
+      *database, authorities.get(), settings.trust_domain, on_changed, metrics);
+  return absl::OkStatus();
 }
 
 void Application::Parts::MakeWriting() {
@@ -167,8 +200,9 @@ absl::Status Application::Parts::StartOps() {
 absl::Status Application::Parts::StartRpc() {
   const absl::Status started = rpc.Start(
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
-      {key_service.get(), client_service.get(), registration_service.get(), delivery_service.get(),
-       message_service.get(), audit_service.get()});
+      {key_service.get(), client_service.get(), certificate_service.get(),
+       registration_service.get(), delivery_service.get(), message_service.get(),
+       audit_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
@@ -205,6 +239,7 @@ absl::Status Application::Start() {
   if (absl::Status s = p.MakeAudit(); !s.ok()) return s;
   p.MakeKeys();
   if (absl::Status s = p.MakeClients(); !s.ok()) return s;
+  if (absl::Status s = p.MakeCertificates(); !s.ok()) return s;
   p.MakeWriting();
   p.MakeUpkeep();
   p.MakeReading();
@@ -226,6 +261,7 @@ void Application::Stop() {
   if (p.directory) p.directory->Stop();
   // Calls in hand wait for the writer, so it stops after them.
   p.rpc.Shutdown(p.settings.drain_timeout);
+  if (p.crl_publisher) p.crl_publisher->Stop();
   if (p.openers) p.openers->Stop();
   if (p.writer) p.writer->Stop();
   if (p.reconciler) p.reconciler->Stop();

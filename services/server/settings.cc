@@ -53,6 +53,16 @@ void AddRedis(Schema& schema, RedisSettings& s) {
               "The CA that Redis's certificate comes from (PEM).");
 }
 
+void AddCa(Schema& schema, CaSettings& s) {
+  schema.Path("ca.folder", &s.folder, kOptional,
+              "Folder of the issuing CAs; empty: this server issues no certificates.");
+  schema.Path("ca.passphrase_file", &s.passphrase_file, kOptional,
+              "File with the passphrase of their keys, mode 0600.");
+  schema.Duration("ca.crl_life_ms", &s.crl_life, milliseconds(10'000), std::chrono::hours(24 * 30),
+                  "From a CRL to the time when the next one is due; a new one comes after a "
+                  "quarter of it.");
+}
+
 void AddWork(Schema& schema, Settings& s) {
   schema.Path("keys.master_key_file", &s.master_key_file, kRequired,
               "Master keys: a line `<version>:<64 hexadecimal digits>` each, mode 0600.");
@@ -79,6 +89,7 @@ Schema MakeSchema(Settings& settings) {
   AddProcess(schema, settings);
   AddDatabase(schema, settings.database);
   AddRedis(schema, settings.redis);
+  AddCa(schema, settings.ca);
   AddWork(schema, settings);
   return schema;
 }

@@ -18,7 +18,7 @@ class Certificates(ProcessTest):
         try:
             cls.authority = cls.stack.authority
             cls.foreign = Authority.create(cls.folder / "foreign", cls.stack.trust_domain)
-            cls.expired = expired_certificate(cls.authority, "clients_ca", cls.authority.issue("client", "late"))
+            cls.expired = expired_certificate(cls.authority, "clients-1", cls.authority.issue("client", "late"))
             # Registered, so that nothing but its end speaks against it.
             cls.stack.ctl("client", "create", "late", "--domain", "localhost", "--sha256", cls.expired.sha256)
         except BaseException:
@@ -125,7 +125,7 @@ class Certificates(ProcessTest):
             "no certificate": None,
             "a client of the edge": self.stack.clients["client-00"],
             "the same names from another CA": self.foreign.issue("operator", "local"),
-            "expired": expired_certificate(self.authority, "services_ca", self.authority.issue("operator", "late")),
+            "expired": expired_certificate(self.authority, "services-1", self.authority.issue("operator", "late")),
             "no certificate for clients": self.authority.leaf("store", "redis"),
         }
         for name, leaf in cases.items():

@@ -219,7 +219,11 @@ TEST_F(RunTest, WrongUseIsTwo) {
         {"message", "list", "--from", "yesterday"},
         {"message", "list", "--limit", "0"},
         {"message", "list", "--state", "lost"},
-        {"client", "create", "acme", "--domain", "d"},
+        {"client", "create", "acme"},
+        {"cert", "issue", "edge"},
+        {"cert", "revoke", "00", "--reason", "boredom"},
+        {"cert", "list", "--state", "lost"},
+        {"ca", "rotate", "services-2"},
         {"client", "create", "acme", "--domain", "d", "--sha256", "00"},
         {"client", "create", "acme", "--domain", "d", "--sha256", "x", "--certificate", "y"}}) {
     EXPECT_EQ(Posternctl(arguments).code, 2) << testing::PrintToString(arguments);
