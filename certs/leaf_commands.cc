@@ -185,6 +185,11 @@ absl::StatusOr<int> Revoke(const Options& options) {
     const auto info = pki::Describe(certificate->get());
     if (!info.ok()) return info.status();
     serial = info->serial;
+    const auto issuers = held->store.Issuers();
+    if (!issuers.ok()) return issuers.status();
+    for (const authority::IssuerRecord& one : *issuers) {
+      if (pki::IsIssuedBy(certificate->get(), one.certificate.get())) issuer = one.name.ToString();
+    }
   }
   if (!serial.ok()) return serial.status();
   const auto count = held->store.Revoke(*serial, issuer, reason->second, options.lineage);

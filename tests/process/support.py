@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deployment" / "local"))
 
-from stack import Authority, Leaf, Process, ProcessError, Stack, free_port, wait_until  # noqa: E402, F401
+from stack import ROOT, Authority, Leaf, Process, ProcessError, Stack, free_port, wait_until  # noqa: E402, F401
 
 BUILD = Path(os.environ.get("POSTERN_BUILD") or Path(__file__).resolve().parents[2] / "build" / "dev")
 NUMBER = "+14155550123"
