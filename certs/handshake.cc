@@ -149,7 +149,11 @@ absl::Status Listen(std::uint16_t port, int connections, const tls::Files& files
     ERR_clear_error();
     const HandshakeResult result = Finish(ssl.get(), SSL_accept(ssl.get()));
     out << Describe(result) << std::endl;
-    if (result.accepted) SSL_shutdown(ssl.get());
+    if (!result.accepted) continue;
+    // An end from here would look like a refusal: the other side hangs up.
+    char byte = 0;
+    SSL_read(ssl.get(), &byte, 1);
+    SSL_shutdown(ssl.get());
   }
   return absl::OkStatus();
 }
