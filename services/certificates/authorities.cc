@@ -125,6 +125,11 @@ absl::Status Authorities::WriteFolder(const std::vector<IssuerRecord>& records) 
     record.state = known->state;
     changed = true;
   }
+  for (const IssuerRecord& record : records) {
+    if (FindRecord(*on_disk, record.name.ToString()) != nullptr) continue;
+    on_disk->push_back(CopyOf(record));
+    changed = true;
+  }
   return changed ? folder_.WriteTrust(*on_disk) : absl::OkStatus();
 }
 

@@ -176,6 +176,8 @@ TEST_F(RotationTest, ANewIssuingCaIsPhasedInAndTheOldOneOut) {
   ASSERT_TRUE(introduced.ok()) << introduced.error_message();
   EXPECT_THAT(States(), ElementsAre("clients-1 2", "services-1 2", "services-2 1"));
   EXPECT_EQ(MustIssue("edge", "edge-2").issuer(), "services-1");
+  const std::string bundle = ca() + "/services_ca.pem";
+  EXPECT_EQ(pki::ParseCertificates(ReadFile(bundle).value())->size(), 2u) << "both are trusted";
   ASSERT_TRUE(Rotate("services-2", v1::ROTATION_STEP_ACTIVATE).ok());
   EXPECT_THAT(States(), ElementsAre("clients-1 2", "services-1 3", "services-2 2"));
   EXPECT_EQ(MustIssue("edge", "edge-3").issuer(), "services-2");
@@ -185,8 +187,9 @@ TEST_F(RotationTest, ANewIssuingCaIsPhasedInAndTheOldOneOut) {
   EXPECT_THAT(early.error_message(), HasSubstr("2 certificates of services-1 are still good"));
   ASSERT_TRUE(Rotate("services-1", v1::ROTATION_STEP_RETIRE, true).ok());
   EXPECT_THAT(States(), ElementsAre("clients-1 2", "services-1 4", "services-2 2"));
-  v1::Crl crl;
-  EXPECT_TRUE(test::Eventually([&] { return GetCrl("services-2", &crl).ok(); }));
+  EXPECT_EQ(pki::ParseCertificates(ReadFile(bundle).value())->size(), 1u);
+  // services-1 is refused from here on, the operator's own certificate included.
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM crls WHERE issuer = 'services-2'"), 1);
 }
 
 }  // namespace
