@@ -70,6 +70,14 @@ class Stack:
         self.redis: RedisServer | None = None
         self.mariadb: MariaDbServer | None = None
 
+    @classmethod
+    def attached(cls, folder: Path, record: dict) -> "Stack":
+        """The stores of a stack that another process started. `record`: what running.save wrote."""
+        stack = cls(folder, build=Path(record["build"]), ports=record["ports"], guard=False)
+        stack.authority = Authority(stack.folder / "certs")
+        stack._make_stores()
+        return stack
+
     def __enter__(self) -> "Stack":
         self.start()
         return self
@@ -98,6 +106,9 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._make_certificates()
         self._make_secrets()
+        self._make_stores()
+
+    def _make_stores(self) -> None:
         store, client = self.authority.leaf, self.authority.leaf("operator", "local")
         self.redis = RedisServer(
             self.folder / "redis", store("store", "redis"), self.authority.services_anchor, client,
@@ -197,6 +208,13 @@ class Stack:
         """Rows of a query as the database's administrator, values as text."""
         return self.mariadb.sql(query)
 
+    def renew_stores(self) -> None:
+        """New certificates for Redis and MariaDB, in use at once."""
+        for store in ("redis", "mariadb"):
+            self.authority.issue("store", store)
+        self.redis.reload_certificates()
+        self.mariadb.reload_certificates()
+
     def register_clients(self) -> None:
         """Registers every client that the server does not know, with its certificate."""
         known = {row[0] for row in self.sql("SELECT client_id FROM clients")}
@@ -213,9 +231,9 @@ class Stack:
     def _make_certificates(self) -> None:
         folder = self.folder / "certs"
         try:
-            self.authority = Authority(folder)
+            self.authority = Authority(folder, self.bin)
         except CertificateError:
-            self.authority = Authority.create(folder, self.trust_domain)
+            self.authority = Authority.create(folder, self.trust_domain, self.bin)
         # The mesh's certificates are short-lived, and nothing remembers them: new ones at each start.
         mesh = [("server", "server-1"), ("edge", "edge-1"), ("listen", "edge-1"), ("operator", "local"),
                 ("store", "redis"), ("store", "mariadb")] + [("worker", name) for name in self.worker_names]
@@ -278,6 +296,8 @@ class Stack:
         return {"listen.address": "127.0.0.1", "listen.port": self.ports["server"],
                 "keys.master_key_file": self._secret_file("master.key"),
                 "keys.index_key_file": self._secret_file("index.key"),
+                "ca.folder": self.authority.folder, "ca.passphrase_file": self.authority.passphrase,
+                "audit.folder": self.folder / "audit",
                 "migrations_folder": ROOT / "deployment" / "migrations"} | self._database(
                     "server", self.authority.leaf("server", "server-1"))
 

@@ -52,7 +52,9 @@ absl::StatusOr<NewClient> ValidateNewClient(const v1::CreateClientRequest& reque
   if (!IsHostName(client.domain)) {
     faults.emplace_back("domain: a host name of 1 to 253 characters, such as example.com");
   }
-  if (auto sha256 = NormalizeSha256Hex(request.certificate_sha256()); sha256.ok()) {
+  if (request.certificate_sha256().empty()) {
+    // It gets one later: CertificateService registers what it issues.
+  } else if (auto sha256 = NormalizeSha256Hex(request.certificate_sha256()); sha256.ok()) {
     client.certificate_sha256 = *std::move(sha256);
   } else {
     faults.emplace_back("certificate_sha256: 64 hexadecimal digits, colons allowed");

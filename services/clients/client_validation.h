@@ -12,7 +12,7 @@ namespace postern::clients {
 struct NewClient {
   std::string client_id;
   std::string domain;              // Lower case.
-  std::string certificate_sha256;  // 64 lower-case hexadecimal digits.
+  std::string certificate_sha256;  // 64 lower-case hexadecimal digits, or empty.
 };
 
 // InvalidArgument names every field that is wrong, as `client_id: …; domain: …`.

@@ -42,9 +42,14 @@ void AddMessageCommands(CommandTree& tree, Context& context);
 void AddLedgerCommand(CommandTree& tree, Context& context);
 void AddDeadCommands(CommandTree& tree, Context& context);
 void AddQueueCommands(CommandTree& tree, Context& context);
-void AddClientCommands(CommandTree& tree, Context& context);
 void AddKeyCommands(CommandTree& tree, Context& context);
 void AddRetentionCommands(CommandTree& tree, Context& context);
+void AddAuditCommands(CommandTree& tree, Context& context);
+void AddClientCommands(CommandTree& tree, Context& context);
+void AddCertificateCommands(CommandTree& tree, Context& context);
+// Those of `cert` that make certificates.
+void AddCertificateMakers(CommandTree& tree, CLI::App* noun, Context& context);
+void AddAuthorityCommands(CommandTree& tree, Context& context);
 void AddDatabaseCommands(CommandTree& tree, Context& context);
 void AddDoctorCommand(CommandTree& tree, Context& context);
 

@@ -63,6 +63,10 @@ class Context {
   // The sentence that tells what to do about the error that the command returns; replaces the
   // general one.
   void SetFix(std::string fix) { fix_ = std::move(fix); }
+  // Ends with this number, whatever the command returns: for commands whose numbers mean something
+  // else than ExitCode.
+  void SetExitCode(int code) { exit_code_ = code; }
+  std::optional<int> exit_code() const { return exit_code_; }
   // What to do about `status`, or nothing.
   std::string Fix(const absl::Status& status) const;
 
@@ -72,6 +76,7 @@ class Context {
   std::optional<Config> config_;
   std::shared_ptr<grpc::Channel> channel_;
   std::string fix_;
+  std::optional<int> exit_code_;
 };
 
 }  // namespace postern::ctl

@@ -22,6 +22,15 @@ std::string Convert(const google::protobuf::Message& message, bool indented) {
 
 std::string ToJson(const google::protobuf::Message& message) { return Convert(message, true); }
 
+std::string CheckJson(const std::string& file, const std::string& status, const std::string& detail,
+                      std::int64_t not_after_us) {
+  const nlohmann::json json = {{"file", file},
+                               {"status", status},
+                               {"detail", detail},
+                               {"not_after_us", std::to_string(not_after_us)}};
+  return json.dump(1) + "\n";
+}
+
 JsonListWriter::JsonListWriter(std::ostream& out, std::string_view name) : out_(out) {
   out_ << "{\"" << name << "\": [";
 }

@@ -44,6 +44,9 @@ void AddAllCommands(CommandTree& tree, Context& context) {
   AddClientCommands(tree, context);
   AddKeyCommands(tree, context);
   AddRetentionCommands(tree, context);
+  AddAuditCommands(tree, context);
+  AddCertificateCommands(tree, context);
+  AddAuthorityCommands(tree, context);
   AddLedgerCommand(tree, context);
   AddQueueCommands(tree, context);
   AddDeadCommands(tree, context);
@@ -75,7 +78,7 @@ int Run(std::vector<std::string> arguments, World world) {
     context.err() << "error: cannot write the answer\n";
     return static_cast<int>(ExitCode::kFailure);
   }
-  return static_cast<int>(ExitCodeOf(status));
+  return context.exit_code().value_or(static_cast<int>(ExitCodeOf(status)));
 }
 
 }  // namespace postern::ctl

@@ -4,6 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "services/audit/audit_keeper.h"
+#include "services/audit/audit_service.h"
+#include "services/certificates/authorities.h"
+#include "services/certificates/certificate_service.h"
+#include "services/certificates/crl_publisher.h"
 #include "services/clients/client_directory.h"
 #include "services/clients/client_service.h"
 #include "services/common/app/certificate_watch.h"
@@ -48,10 +53,14 @@ struct Application::Parts {
       : settings(std::move(s)),
         certificate("mesh", settings.mesh.certificate, metrics),
         queue_safety(metrics),
-        rpc(settings.trust_domain, metrics) {}
+        rpc(settings.trust_domain, metrics, [this](std::string_view peer, std::string_view method) {
+          audit->refusals().Note(peer, method);
+        }) {}
 
+  absl::Status MakeAudit();
   absl::Status MakeKeys();
   absl::Status MakeClients();
+  absl::Status MakeCertificates();
   void MakeWriting();
   void MakeUpkeep();
   void MakeReading();
@@ -75,12 +84,19 @@ struct Application::Parts {
   std::unique_ptr<db::Executor> database;
   std::unique_ptr<db::Executor> key_database;
 
+  std::unique_ptr<audit::AuditKeeper> audit;
+  std::unique_ptr<audit::AuditService> audit_service;
+
   std::shared_ptr<keys::DataKeyStore> data_keys;
   std::unique_ptr<keys::MasterKeyKeeper> key_keeper;
   std::unique_ptr<keys::KeyService> key_service;
 
   std::unique_ptr<clients::ClientDirectory> directory;
   std::unique_ptr<clients::ClientService> client_service;
+
+  std::unique_ptr<certificates::Authorities> authorities;  // Null on a server that holds no CA.
+  std::unique_ptr<certificates::CrlPublisher> crl_publisher;
+  std::unique_ptr<certificates::CertificateService> certificate_service;
 
   std::unique_ptr<messages::MessageWriter> writer;
   std::unique_ptr<exec::BoundedExecutor> openers;
@@ -101,6 +117,16 @@ struct Application::Parts {
   std::unique_ptr<http::OpsServer> ops;
   std::unique_ptr<HealthMonitor> health;
 };
+
+absl::Status Application::Parts::MakeAudit() {
+  audit::AuditKeeper::Settings keeping;
+  keeping.database = connections.database;
+  keeping.folder = settings.audit_folder;
+  keeping.server_name = settings.name;
+  audit = std::make_unique<audit::AuditKeeper>(std::move(keeping), metrics);
+  audit_service = std::make_unique<audit::AuditService>(*database);
+  return audit->Start();
+}
 
 absl::Status Application::Parts::MakeKeys() {
   key_database =
@@ -127,6 +153,31 @@ absl::Status Application::Parts::MakeClients() {
   directory = std::make_unique<clients::ClientDirectory>(*database, metrics);
   client_service = std::make_unique<clients::ClientService>(*database, *directory);
   return directory->Start();
+}
+
+absl::Status Application::Parts::MakeCertificates() {
+  const auto on_changed = [this] { directory->Nudge(); };
+  if (!settings.ca.folder.empty()) {
+    auto opened = certificates::Authorities::Open(settings.ca.folder, settings.ca.passphrase_file);
+    if (!opened.ok()) return opened.status();
+    authorities = *std::move(opened);
+    if (authorities->folder().trust_domain() != settings.trust_domain) {
+      return absl::FailedPreconditionError(StrCat("ca.folder: the CA is of trust domain ",
+                                                  authorities->folder().trust_domain(),
+                                                  ", the server of ", settings.trust_domain));
+    }
+    certificates::CrlPublisher::Settings publishing;
+    publishing.database = connections.database;
+    publishing.crl_life = std::chrono::duration_cast<std::chrono::seconds>(settings.ca.crl_life);
+    crl_publisher = std::make_unique<certificates::CrlPublisher>(std::move(publishing),
+                                                                 *authorities, on_changed, metrics);
+    auto connection = db::Connection::Open(connections.database);
+    if (!connection.ok()) return connection.status();
+    if (absl::Status s = crl_publisher->Start(**connection); !s.ok()) return s;
+  }
+  certificate_service = std::make_unique<certificates::CertificateService>(
+      *database, authorities.get(), settings.trust_domain, on_changed, metrics);
+  return absl::OkStatus();
 }
 
 void Application::Parts::MakeWriting() {
@@ -194,9 +245,10 @@ absl::Status Application::Parts::StartOps() {
 absl::Status Application::Parts::StartRpc() {
   const absl::Status started = rpc.Start(
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
-      {key_service.get(), client_service.get(), registration_service.get(), delivery_service.get(),
-       message_service.get(), queue_service.get(), dead_letter_service.get(),
-       retention_service.get()});
+      {key_service.get(), client_service.get(), certificate_service.get(),
+       registration_service.get(), delivery_service.get(), message_service.get(),
+       queue_service.get(), dead_letter_service.get(), retention_service.get(),
+       audit_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
@@ -230,8 +282,10 @@ absl::Status Application::Start() {
   p.database = std::make_unique<db::Executor>(
       p.connections.database, static_cast<std::size_t>(p.settings.database.connections),
       kDatabaseQueueMax, p.metrics);
+  if (absl::Status s = p.MakeAudit(); !s.ok()) return s;
   if (absl::Status s = p.MakeKeys(); !s.ok()) return s;
   if (absl::Status s = p.MakeClients(); !s.ok()) return s;
+  if (absl::Status s = p.MakeCertificates(); !s.ok()) return s;
   p.MakeWriting();
   p.MakeUpkeep();
   p.MakeReading();
@@ -253,19 +307,20 @@ void Application::Stop() {
   if (p.directory) p.directory->Stop();
   // Calls in hand wait for the writer, so it stops after them.
   p.rpc.Shutdown(p.settings.drain_timeout);
+  if (p.crl_publisher) p.crl_publisher->Stop();
   if (p.openers) p.openers->Stop();
   if (p.writer) p.writer->Stop();
   if (p.reconciler) p.reconciler->Stop();
   if (p.ledger) p.ledger->Stop();
   if (p.retention) p.retention->Stop();
   if (p.queue) p.queue->Stop();
-  if (p.queue_watch) p.queue_watch->Stop(,
-       retention_service.get()
-});
-if (p.key_database) p.key_database->Stop();
-if (p.database) p.database->Stop();
-if (p.ops) p.ops->Stop();
-log::Info("server_stopped", "name", p.settings.name);
+  if (p.queue_watch) p.queue_watch->Stop();
+  if (p.key_keeper) p.key_keeper->Stop();
+  if (p.audit) p.audit->Stop();
+  if (p.key_database) p.key_database->Stop();
+  if (p.database) p.database->Stop();
+  if (p.ops) p.ops->Stop();
+  log::Info("server_stopped", "name", p.settings.name);
 }
 
 std::uint16_t Application::rpc_port() const { return parts_->rpc.port(); }

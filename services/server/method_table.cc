@@ -24,6 +24,9 @@ rpc::MethodTable MakeMethodTable() {
       {"/postern.v1.RetentionService/GetRetention", {kOperator}},
       {"/postern.v1.RetentionService/RunRetention", {kOperator}},
       {"/postern.v1.ClientService/CreateClient", {kOperator}},
+      {"/postern.v1.ClientService/GetClient", {kOperator}},
+      {"/postern.v1.ClientService/SuspendClient", {kOperator}},
+      {"/postern.v1.ClientService/ResumeClient", {kOperator}},
       {"/postern.v1.ClientService/ListClients", {kOperator}},
       {"/postern.v1.ClientService/WatchClients", {kEdge}},
       {"/postern.v1.CertificateService/IssueCertificate", {kOperator}},
@@ -38,6 +41,8 @@ rpc::MethodTable MakeMethodTable() {
       {"/postern.v1.CertificateService/WatchTrust", {kEdge, kWorker, kPortal, kServer, kOperator}},
       {"/postern.v1.CertificateService/ListAuthorities", {kOperator}},
       {"/postern.v1.CertificateService/RotateAuthority", {kOperator}},
+      {"/postern.v1.AuditService/ListAuditRows", {kOperator}},
+      {"/postern.v1.AuditService/ReadAuditChain", {kOperator}},
 
       {"/grpc.health.v1.Health/Check", {kEdge, kWorker, kPortal, kServer, kOperator}},
       {"/grpc.health.v1.Health/Watch", {kEdge, kWorker, kPortal, kServer, kOperator}},
@@ -57,7 +62,7 @@ std::vector<std::string> HealthComponents() {
           "postern.v1.KeyService",          "postern.v1.MessageService",
           "postern.v1.ClientService",       "postern.v1.CertificateService",
           "postern.v1.QueueService",        "postern.v1.DeadLetterService",
-          "postern.v1.RetentionService"};
+          "postern.v1.RetentionService",    "postern.v1.AuditService"};
 }
 
 }  // namespace postern::server

@@ -53,6 +53,16 @@ void AddRedis(Schema& schema, RedisSettings& s) {
               "The CA that Redis's certificate comes from (PEM).");
 }
 
+void AddCa(Schema& schema, CaSettings& s) {
+  schema.Path("ca.folder", &s.folder, kOptional,
+              "Folder of the issuing CAs; empty: this server issues no certificates.");
+  schema.Path("ca.passphrase_file", &s.passphrase_file, kOptional,
+              "File with the passphrase of their keys, mode 0600.");
+  schema.Duration("ca.crl_life_ms", &s.crl_life, milliseconds(10'000), std::chrono::hours(24 * 30),
+                  "From a CRL to the time when the next one is due; a new one comes after a "
+                  "quarter of it.");
+}
+
 void AddWork(Schema& schema, Settings& s) {
   schema.Path("keys.master_key_file", &s.master_key_file, kRequired,
               "Master keys: a line `<version>:<64 hexadecimal digits>` each, mode 0600.");
@@ -63,6 +73,8 @@ void AddWork(Schema& schema, Settings& s) {
   schema.Int(
       "keys.data_key_max_encryptions", &s.data_key_max_encryptions, 3, std::int64_t{1} << 31,
       "Encryptions by one data key, two for each message; an edge changes it at two thirds.");
+  schema.Path("audit.folder", &s.audit_folder, kRequired,
+              "Folder for the audit log's signed checkpoints and the key that signs them.");
   schema.Path("migrations_folder", &s.migrations_folder, kRequired,
               "Folder of the migrations that the database must have.");
   schema.Duration("registration_hold_ms", &s.registration_hold, milliseconds(0),
@@ -89,6 +101,7 @@ Schema MakeSchema(Settings& settings) {
   AddProcess(schema, settings);
   AddDatabase(schema, settings.database);
   AddRedis(schema, settings.redis);
+  AddCa(schema, settings.ca);
   AddWork(schema, settings);
   return schema;
 }

@@ -32,6 +32,13 @@ struct RedisSettings {
   std::string trust_file;
 };
 
+// The certificate authority that this server holds, if any.
+struct CaSettings {
+  std::string folder;
+  std::string passphrase_file;
+  std::chrono::milliseconds crl_life{std::chrono::hours(24)};
+};
+
 // The main server's configuration.
 struct Settings {
   std::string name = "server-1";
@@ -45,10 +52,12 @@ struct Settings {
   tls::Files mesh;
   DatabaseSettings database;
   RedisSettings redis;
+  CaSettings ca;
   std::string master_key_file;
   std::string index_key_file;
   std::chrono::milliseconds data_key_max_age{std::chrono::hours(24)};
   std::int64_t data_key_max_encryptions = std::int64_t{1} << 30;
+  std::string audit_folder;
   std::string migrations_folder;
   std::chrono::milliseconds registration_hold{1000};
   std::int64_t attempts_max = 0;

@@ -24,23 +24,32 @@ _LIBRARIES = {
     "log": {"base"},
     "metrics": {"base"},
     "crypto": {"base"},
-    "tls": {"base"},
+    "tls": {"base", "crypto"},
+    "pki": {"base", "crypto"},
     "redis": {"base", "log", "metrics", "tls"},
     "db": {"base", "crypto", "exec", "log", "metrics"},
     "http": {"base", "exec", "log", "metrics", "tls"},
     "rpc": {"base", "exec", "log", "metrics", "tls"},
+    "audit": {"base", "crypto", "db"},
+    "trust": {"base", "config", "crypto", "http", "log", "metrics", "pki", "rpc", "tls"},
     "app": {"base", "http", "log", "metrics", "tls"},
 }
-_DOMAINS = {"services/keys", "services/clients", "services/messages"}
+_AUTHORITY = "services/certificates/authority"
+_DOMAINS = {"services/audit", "services/certificates", "services/keys", "services/clients", "services/messages"}
 _ALL_COMMON = {_COMMON + library for library in _LIBRARIES}
 _PROTO = "postern/v1"
 
 # Folder to the folders that it may include besides itself.
 ALLOWED: dict[str, set[str]] = {
     **{_COMMON + library: {_COMMON + below for below in used} for library, used in _LIBRARIES.items()},
+    _COMMON + "trust": {_PROTO, *(_COMMON + below for below in _LIBRARIES["trust"])},
     **{domain: {_PROTO, *_ALL_COMMON} for domain in _DOMAINS},
+    # The CA itself, without database and gRPC: shared by the domain and the command line.
+    _AUTHORITY: set(_ALL_COMMON),
+    "services/certificates": {_PROTO, _AUTHORITY, *_ALL_COMMON},
+    "certs": {_AUTHORITY, *_ALL_COMMON},
     "services/ctl": {_PROTO, *_ALL_COMMON},
-    "services/server": {_PROTO, *_ALL_COMMON, *_DOMAINS},
+    "services/server": {_PROTO, _AUTHORITY, *_ALL_COMMON, *_DOMAINS},
     "edge_proxy": {_PROTO, *_ALL_COMMON},
     "worker": {_PROTO, *_ALL_COMMON},
     "portal": {_PROTO, *_ALL_COMMON},

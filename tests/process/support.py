@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deployment" / "local"))
 
-from stack import Authority, Leaf, Process, ProcessError, Stack, free_port, wait_until  # noqa: E402, F401
+from stack import ROOT, Authority, Leaf, Process, ProcessError, Stack, free_port, wait_until  # noqa: E402, F401
 
 BUILD = Path(os.environ.get("POSTERN_BUILD") or Path(__file__).resolve().parents[2] / "build" / "dev")
 NUMBER = "+14155550123"
@@ -283,14 +283,14 @@ def expired_certificate(authority: Authority, issuer: str, leaf: Leaf) -> Leaf:
         "default_md = sha256\npolicy = any\nunique_subject = no\ncopy_extensions = copy\n"
         "[any]\norganizationName = optional\ncommonName = supplied\n")
     request = folder / "expired.csr"
-    ca = authority.folder / issuer
+    ca = authority.issuer(issuer)
     for command in (
             ["openssl", "x509", "-x509toreq", "-copy_extensions", "copy", "-in", leaf.certificate,
              "-signkey", leaf.key, "-out", request],
             ["openssl", "ca", "-batch", "-notext", "-config", config, "-in", request, "-out", expired.certificate,
-             "-cert", f"{ca}.pem", "-keyfile", f"{ca}.key", "-startdate", "20200101000000Z",
+             "-cert", ca.certificate, "-keyfile", ca.key, "-passin", f"file:{authority.passphrase}", "-startdate", "20200101000000Z",
              "-enddate", "20200102000000Z"]):
         subprocess.run([str(word) for word in command], check=True, capture_output=True)
     with expired.certificate.open("a") as chain:
-        chain.write(Path(f"{ca}.pem").read_text())
+        chain.write(ca.certificate.read_text())
     return expired

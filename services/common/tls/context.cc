@@ -4,13 +4,14 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-#include <cstring>
 #include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "services/common/base/files.h"
 #include "services/common/base/strings.h"
+#include "services/common/crypto/openssl_error.h"
+#include "services/common/crypto/openssl_ptr.h"
 
 namespace postern::tls {
 namespace {
@@ -27,26 +28,9 @@ constexpr char kTls13Suites[] =
 constexpr char kGroups[] = "X25519:P-256";
 constexpr unsigned char kSessionIdContext[] = "postern";
 
-// The oldest error of this thread's OpenSSL queue; empties the queue.
-std::string OpenSslReason() {
-  const unsigned long code = ERR_get_error();
-  ERR_clear_error();
-  if (code == 0) return "unknown reason";
-  if (ERR_SYSTEM_ERROR(code)) return std::strerror(ERR_GET_REASON(code));
-  const char* reason = ERR_reason_error_string(code);
-  return reason == nullptr ? StrCat("OpenSSL error ", code) : std::string(reason);
-}
-
 absl::Status FileError(std::string_view what, const std::string& path) {
-  return absl::FailedPreconditionError(StrCat(what, " ", path, ": ", OpenSslReason()));
+  return absl::FailedPreconditionError(StrCat(what, " ", path, ": ", crypto::OpenSslReason()));
 }
-
-struct BioDeleter {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct KeyDeleter {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
 
 absl::Status UseCertificateAndKey(SSL_CTX* context, const Files& files) {
   absl::StatusOr<std::string> chain = ReadFile(files.certificate);
@@ -56,11 +40,10 @@ absl::Status UseCertificateAndKey(SSL_CTX* context, const Files& files) {
   }
   absl::StatusOr<std::string> pem = ReadSecretFile(files.key);
   if (!pem.ok()) return pem.status();
-  std::unique_ptr<BIO, BioDeleter> bio(BIO_new_mem_buf(pem->data(), static_cast<int>(pem->size())));
+  crypto::BioPtr bio(BIO_new_mem_buf(pem->data(), static_cast<int>(pem->size())));
   // An encrypted key would ask on the terminal: the empty password makes it an error instead.
   char no_password[] = "";
-  std::unique_ptr<EVP_PKEY, KeyDeleter> key(
-      PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, no_password));
+  crypto::KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, no_password));
   OPENSSL_cleanse(pem->data(), pem->size());
   if (key == nullptr) return FileError("key file", files.key);
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
@@ -93,7 +76,7 @@ absl::Status SetPolicy(SSL_CTX* context) {
       SSL_CTX_set_cipher_list(context, kTls12Ciphers) != 1 ||
       SSL_CTX_set_ciphersuites(context, kTls13Suites) != 1 ||
       SSL_CTX_set1_groups_list(context, kGroups) != 1) {
-    return absl::InternalError(StrCat("TLS policy: ", OpenSslReason()));
+    return absl::InternalError(StrCat("TLS policy: ", crypto::OpenSslReason()));
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "postern/v1/audit_service.pb.h"
 #include "postern/v1/certificate_service.pb.h"
 #include "postern/v1/client_service.pb.h"
 #include "postern/v1/dead_letter_service.pb.h"
@@ -27,15 +28,11 @@ using ::testing::Contains;
 
 // The generated code of a file is there only when something of it is used.
 const google::protobuf::Descriptor* const kLinked[] = {
-    v1::Certificate::descriptor(),
-    v1::Client::descriptor(),
-    v1::Delivery::descriptor(),
-    v1::Envelope::descriptor(),
-    v1::CreateDataKeyRequest::descriptor(),
-    v1::Message::descriptor(),
-    v1::Registration::descriptor(),
-    v1::QueueShard::descriptor(),
-    v1::DeadLetterGroup::descriptor(),
+    v1::AuditRow::descriptor(),   v1::Certificate::descriptor(),
+    v1::Client::descriptor(),     v1::Delivery::descriptor(),
+    v1::Envelope::descriptor(),   v1::CreateDataKeyRequest::descriptor(),
+    v1::Message::descriptor(),    v1::Registration::descriptor(),
+    v1::QueueShard::descriptor(), v1::DeadLetterGroup::descriptor(),
     v1::Partition::descriptor(),
 };
 
