@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "services/common/base/encoding.h"
 #include "services/common/rpc/status.h"
 #include "services/messages/database_call.h"
 #include "services/messages/envelope_check.h"
