@@ -278,6 +278,7 @@ class Stack:
         return {"listen.address": "127.0.0.1", "listen.port": self.ports["server"],
                 "keys.master_key_file": self._secret_file("master.key"),
                 "keys.index_key_file": self._secret_file("index.key"),
+                "audit.folder": self.folder / "audit",
                 "migrations_folder": ROOT / "deployment" / "migrations"} | self._database(
                     "server", self.authority.leaf("server", "server-1"))
 

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "services/common/audit/act.h"
 #include "services/common/base/encoding.h"
 #include "services/common/base/strings.h"
 
@@ -84,19 +85,28 @@ absl::StatusOr<v1::Client> InsertRows(db::Connection& connection, const NewClien
   return client;
 }
 
+absl::Status AppendCreated(db::Connection& connection, const NewClient& client,
+                           const std::string& actor) {
+  audit::Act act;
+  act.actor = actor;
+  act.action = "client.create";
+  act.target = StrCat("client/", client.client_id);
+  act.details = {{"domain", client.domain}, {"certificate_sha256", client.certificate_sha256}};
+  return audit::Append(connection, act);
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Client> InsertClient(db::Connection& connection, const NewClient& client,
-                                        std::int64_t now_us) {
+                                        const std::string& actor, std::int64_t now_us) {
   if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
   absl::StatusOr<v1::Client> inserted = InsertRows(connection, client, now_us);
-  if (!inserted.ok()) {
+  absl::Status status = inserted.status();
+  if (status.ok()) status = AppendCreated(connection, client, actor);
+  if (status.ok()) status = connection.Commit();
+  if (!status.ok()) {
     connection.Rollback();
-    return inserted;
-  }
-  if (absl::Status committed = connection.Commit(); !committed.ok()) {
-    connection.Rollback();
-    return committed;
+    return status;
   }
   return inserted;
 }

@@ -20,10 +20,10 @@ struct DirectoryEntry {
   std::int64_t revision = 0;
 };
 
-// Registers a client in one transaction. AlreadyExists says whether the id or the fingerprint is
-// taken; Aborted: try again.
+// Registers a client and adds that to the audit log, in one transaction. `actor` is rpc::PeerName.
+// AlreadyExists says whether the id or the fingerprint is taken; Aborted: try again.
 absl::StatusOr<v1::Client> InsertClient(db::Connection& connection, const NewClient& client,
-                                        std::int64_t now_us);
+                                        const std::string& actor, std::int64_t now_us);
 
 // At most `limit` clients whose id is greater than `after_id`, by id.
 absl::StatusOr<std::vector<v1::Client>> SelectClients(db::Connection& connection,

@@ -10,6 +10,7 @@
 #include "services/clients/client_watch.h"
 #include "services/common/base/strings.h"
 #include "services/common/log/log.h"
+#include "services/common/rpc/authorization.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
 
@@ -51,9 +52,10 @@ absl::Status FillPage(db::Connection& connection, const std::string& after_id, i
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Client> InsertWithRetry(db::Connection& connection, const NewClient& client) {
+absl::StatusOr<v1::Client> InsertWithRetry(db::Connection& connection, const NewClient& client,
+                                           const std::string& actor) {
   for (int attempt = 1;; ++attempt) {
-    auto inserted = InsertClient(connection, client, NowMicros());
+    auto inserted = InsertClient(connection, client, actor, NowMicros());
     if (inserted.ok() || inserted.status().code() != absl::StatusCode::kAborted ||
         attempt == kInsertAttempts) {
       return inserted;
@@ -72,9 +74,10 @@ grpc::ServerUnaryReactor* ClientService::CreateClient(grpc::CallbackServerContex
     reactor->Finish(rpc::ToGrpc(client.status()));
     return reactor;
   }
-  auto work = [this, reactor, response, client = *std::move(client)](auto connection) {
+  auto work = [this, reactor, response, client = *std::move(client),
+               actor = rpc::PeerName(*context->auth_context())](auto connection) {
     if (!connection.ok()) return reactor->Finish(rpc::ToGrpc(connection.status()));
-    auto inserted = InsertWithRetry(**connection, client);
+    auto inserted = InsertWithRetry(**connection, client, actor);
     if (!inserted.ok()) return reactor->Finish(rpc::ToGrpc(inserted.status()));
     log::Info("client_created", "client_id", client.client_id, "domain", client.domain);
     directory_.Nudge();

@@ -40,6 +40,7 @@ class CommandTree {
 // Each adds its commands. Implementations own the variables of their options through the callbacks.
 void AddMessageCommands(CommandTree& tree, Context& context);
 void AddLedgerCommand(CommandTree& tree, Context& context);
+void AddAuditCommands(CommandTree& tree, Context& context);
 void AddClientCommands(CommandTree& tree, Context& context);
 void AddDatabaseCommands(CommandTree& tree, Context& context);
 void AddDoctorCommand(CommandTree& tree, Context& context);

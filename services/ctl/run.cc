@@ -42,6 +42,7 @@ bool ExplainUnknownCommand(const CLI::App& root, Context& context) {
 void AddAllCommands(CommandTree& tree, Context& context) {
   AddMessageCommands(tree, context);
   AddClientCommands(tree, context);
+  AddAuditCommands(tree, context);
   AddLedgerCommand(tree, context);
   AddDatabaseCommands(tree, context);
   AddDoctorCommand(tree, context);

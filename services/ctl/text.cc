@@ -50,6 +50,10 @@ std::string StateText(v1::ClientState state) {
   return LastWords(v1::ClientState_Name(state), "CLIENT_STATE_");
 }
 
+std::string OutcomeText(v1::AuditOutcome outcome) {
+  return LastWords(v1::AuditOutcome_Name(outcome), "AUDIT_OUTCOME_");
+}
+
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
 }  // namespace postern::ctl

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "services/audit/audit_keeper.h"
+#include "services/audit/audit_service.h"
 #include "services/clients/client_directory.h"
 #include "services/clients/client_service.h"
 #include "services/common/app/certificate_watch.h"
@@ -39,8 +41,11 @@ struct Application::Parts {
   explicit Parts(Settings s)
       : settings(std::move(s)),
         certificate("mesh", settings.mesh.certificate, metrics),
-        rpc(settings.trust_domain, metrics) {}
+        rpc(settings.trust_domain, metrics, [this](std::string_view peer, std::string_view method) {
+          audit->refusals().Note(peer, method);
+        }) {}
 
+  absl::Status MakeAudit();
   void MakeKeys();
   absl::Status MakeClients();
   void MakeWriting();
@@ -65,6 +70,9 @@ struct Application::Parts {
   std::unique_ptr<db::Executor> database;
   std::unique_ptr<db::Executor> key_database;
 
+  std::unique_ptr<audit::AuditKeeper> audit;
+  std::unique_ptr<audit::AuditService> audit_service;
+
   std::shared_ptr<keys::DataKeyStore> data_keys;
   std::unique_ptr<keys::KeyService> key_service;
 
@@ -85,6 +93,16 @@ struct Application::Parts {
   std::unique_ptr<http::OpsServer> ops;
   std::unique_ptr<HealthMonitor> health;
 };
+
+absl::Status Application::Parts::MakeAudit() {
+  audit::AuditKeeper::Settings keeping;
+  keeping.database = connections.database;
+  keeping.folder = settings.audit_folder;
+  keeping.server_name = settings.name;
+  audit = std::make_unique<audit::AuditKeeper>(std::move(keeping), metrics);
+  audit_service = std::make_unique<audit::AuditService>(*database);
+  return audit->Start();
+}
 
 void Application::Parts::MakeKeys() {
   key_database =
@@ -150,7 +168,7 @@ absl::Status Application::Parts::StartRpc() {
   const absl::Status started = rpc.Start(
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
       {key_service.get(), client_service.get(), registration_service.get(), delivery_service.get(),
-       message_service.get()});
+       message_service.get(), audit_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
@@ -184,6 +202,7 @@ absl::Status Application::Start() {
   p.database = std::make_unique<db::Executor>(
       p.connections.database, static_cast<std::size_t>(p.settings.database.connections),
       kDatabaseQueueMax, p.metrics);
+  if (absl::Status s = p.MakeAudit(); !s.ok()) return s;
   p.MakeKeys();
   if (absl::Status s = p.MakeClients(); !s.ok()) return s;
   p.MakeWriting();
@@ -212,6 +231,7 @@ void Application::Stop() {
   if (p.reconciler) p.reconciler->Stop();
   if (p.ledger) p.ledger->Stop();
   if (p.queue) p.queue->Stop();
+  if (p.audit) p.audit->Stop();
   if (p.key_database) p.key_database->Stop();
   if (p.database) p.database->Stop();
   if (p.ops) p.ops->Stop();

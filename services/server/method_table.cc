@@ -28,6 +28,8 @@ rpc::MethodTable MakeMethodTable() {
       {"/postern.v1.CertificateService/WatchTrust", {kEdge, kWorker, kPortal, kServer, kOperator}},
       {"/postern.v1.CertificateService/ListAuthorities", {kOperator}},
       {"/postern.v1.CertificateService/RotateAuthority", {kOperator}},
+      {"/postern.v1.AuditService/ListAuditRows", {kOperator}},
+      {"/postern.v1.AuditService/ReadAuditChain", {kOperator}},
 
       {"/grpc.health.v1.Health/Check", {kEdge, kWorker, kPortal, kServer, kOperator}},
       {"/grpc.health.v1.Health/Watch", {kEdge, kWorker, kPortal, kServer, kOperator}},
@@ -45,7 +47,8 @@ rpc::MethodTable MakeMethodTable() {
 std::vector<std::string> HealthComponents() {
   return {"postern.v1.RegistrationService", "postern.v1.DeliveryService",
           "postern.v1.KeyService",          "postern.v1.MessageService",
-          "postern.v1.ClientService",       "postern.v1.CertificateService"};
+          "postern.v1.ClientService",       "postern.v1.CertificateService",
+          "postern.v1.AuditService"};
 }
 
 }  // namespace postern::server

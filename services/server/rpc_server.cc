@@ -22,9 +22,10 @@ constexpr char kDeniedHelp[] = "Calls turned away before they reached a handler.
 
 }  // namespace
 
-RpcServer::RpcServer(std::string trust_domain, metrics::Registry& metrics)
+RpcServer::RpcServer(std::string trust_domain, metrics::Registry& metrics, OnRefused on_refused)
     : trust_domain_(std::move(trust_domain)),
       metrics_(metrics),
+      on_refused_(std::move(on_refused)),
       denied_role_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "permission_denied"}})),
       denied_unknown_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "unknown_method"}})),
       connections_(metrics) {}
@@ -83,6 +84,7 @@ void RpcServer::OnDenied(std::string_view method, std::string_view peer,
                          const grpc::Status& status) {
   const bool unknown = status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
   (unknown ? denied_unknown_ : denied_role_).Increment();
+  if (!unknown && on_refused_) on_refused_(peer, method);
   std::int64_t suppressed = 0;
   if (!denied_log_.Allow(&suppressed)) return;
   log::Warn("rpc_denied", "method", method.substr(0, kLoggedMethodMax), "peer", peer, "reason",

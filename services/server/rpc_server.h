@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,7 +24,11 @@ namespace postern::server {
 // table lets only operators use them.
 class RpcServer {
  public:
-  RpcServer(std::string trust_domain, metrics::Registry& metrics);
+  // Told of each refusal of authority: a known peer at a method that its role may not call. Must be
+  // thread-safe and must not block; both texts come from the peer.
+  using OnRefused = std::function<void(std::string_view peer, std::string_view method)>;
+
+  RpcServer(std::string trust_domain, metrics::Registry& metrics, OnRefused on_refused = nullptr);
 
   // Starts to serve; every service is NOT_SERVING until SetServing(true). `services` must outlive
   // Shutdown. FailedPrecondition for unusable certificate files, Unavailable when the address is
@@ -43,6 +49,7 @@ class RpcServer {
 
   const std::string trust_domain_;
   metrics::Registry& metrics_;
+  const OnRefused on_refused_;
   prometheus::Counter& denied_role_;
   prometheus::Counter& denied_unknown_;
   log::RateLimit denied_log_;

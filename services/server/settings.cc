@@ -58,6 +58,8 @@ void AddWork(Schema& schema, Settings& s) {
               "Master keys: a line `<version>:<64 hexadecimal digits>` each, mode 0600.");
   schema.Path("keys.index_key_file", &s.index_key_file, kRequired,
               "Key of the keyed hash of numbers: 64 hexadecimal digits, mode 0600.");
+  schema.Path("audit.folder", &s.audit_folder, kRequired,
+              "Folder for the audit log's signed checkpoints and the key that signs them.");
   schema.Path("migrations_folder", &s.migrations_folder, kRequired,
               "Folder of the migrations that the database must have.");
   schema.Duration("registration_hold_ms", &s.registration_hold, milliseconds(0),

@@ -47,6 +47,7 @@ struct Settings {
   RedisSettings redis;
   std::string master_key_file;
   std::string index_key_file;
+  std::string audit_folder;
   std::string migrations_folder;
   std::chrono::milliseconds registration_hold{1000};
   std::chrono::milliseconds reconcile_interval{5'000};

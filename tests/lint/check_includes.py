@@ -29,9 +29,10 @@ _LIBRARIES = {
     "db": {"base", "crypto", "exec", "log", "metrics"},
     "http": {"base", "exec", "log", "metrics", "tls"},
     "rpc": {"base", "exec", "log", "metrics", "tls"},
+    "audit": {"base", "crypto", "db"},
     "app": {"base", "http", "log", "metrics", "tls"},
 }
-_DOMAINS = {"services/keys", "services/clients", "services/messages"}
+_DOMAINS = {"services/audit", "services/keys", "services/clients", "services/messages"}
 _ALL_COMMON = {_COMMON + library for library in _LIBRARIES}
 _PROTO = "postern/v1"
 

@@ -75,6 +75,13 @@ absl::StatusOr<tls::SpiffeId> PeerId(const grpc::AuthContext& context,
   return id;
 }
 
+std::string PeerName(const grpc::AuthContext& context) {
+  const std::vector<grpc::string_ref> values = context.FindPropertyValues(kSpiffeIdProperty);
+  if (values.size() != 1) return "unknown";
+  const absl::StatusOr<tls::SpiffeId> id = tls::SpiffeId::Parse(View(values.front()));
+  return id.ok() ? StrCat(tls::RoleName(id->role), "/", id->name) : "unknown";
+}
+
 std::shared_ptr<grpc::AuthMetadataProcessor> MakeAuthorizer(MethodTable table,
                                                             std::string trust_domain,
                                                             OnDenied on_denied) {

@@ -37,6 +37,10 @@ class MethodTable {
 absl::StatusOr<tls::SpiffeId> PeerId(const grpc::AuthContext& context,
                                      std::string_view trust_domain);
 
+// Who calls, for the audit log: the path of its SPIFFE id, such as `operator/alice`; `unknown`
+// where the transport has no certificate.
+std::string PeerName(const grpc::AuthContext& context);
+
 // Called for each call that is turned away; `method` comes from the peer, `peer` is its SPIFFE id
 // or empty.
 using OnDenied =

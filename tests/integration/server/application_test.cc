@@ -89,6 +89,7 @@ Settings SettingsFor(const std::string& schema) {
   settings.redis.trust_file = stores->certificates.ca_file();
   settings.master_key_file = SecretFile("master.key", "1:" + std::string(64, 'a') + "\n");
   settings.index_key_file = SecretFile("index.key", std::string(64, 'b') + "\n");
+  settings.audit_folder = StrCat(stores->certificates.folder(), "/audit-", schema);
   settings.migrations_folder = "deployment/migrations";
   return settings;
 }

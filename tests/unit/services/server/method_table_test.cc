@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "postern/v1/audit_service.pb.h"
 #include "postern/v1/certificate_service.pb.h"
 #include "postern/v1/client_service.pb.h"
 #include "postern/v1/delivery_service.pb.h"
@@ -24,13 +25,10 @@ using ::testing::Contains;
 
 // The generated code of a file is there only when something of it is used.
 const google::protobuf::Descriptor* const kLinked[] = {
-    v1::Certificate::descriptor(),
-    v1::Client::descriptor(),
-    v1::Delivery::descriptor(),
-    v1::Envelope::descriptor(),
-    v1::CreateDataKeyRequest::descriptor(),
-    v1::Message::descriptor(),
-    v1::Registration::descriptor(),
+    v1::AuditRow::descriptor(), v1::Certificate::descriptor(),
+    v1::Client::descriptor(),   v1::Delivery::descriptor(),
+    v1::Envelope::descriptor(), v1::CreateDataKeyRequest::descriptor(),
+    v1::Message::descriptor(),  v1::Registration::descriptor(),
 };
 
 // Every service of package postern.v1, also those that the server does not implement yet: each file
