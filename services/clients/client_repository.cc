@@ -17,6 +17,11 @@ constexpr char kInsertClient[] =
     "INSERT INTO clients (client_id, domain, state, revision, created_at_us) VALUES (?,?,?,?,?)";
 constexpr char kInsertCertificate[] =
     "INSERT INTO client_certificates (sha256, client_id, created_at_us) VALUES (?,?,?)";
+constexpr char kSelectClient[] =
+    "SELECT c.client_id, c.domain, c.state, c.created_at_us, c.revision, k.sha256 FROM clients c "
+    "LEFT JOIN client_certificates k ON k.client_id = c.client_id WHERE c.client_id = ? "
+    "ORDER BY k.sha256";
+constexpr char kUpdateState[] = "UPDATE clients SET state = ?, revision = ? WHERE client_id = ?";
 constexpr char kSelectPage[] =
     "SELECT c.client_id, c.domain, c.state, c.created_at_us, c.revision, k.sha256 FROM "
     "(SELECT * FROM clients WHERE client_id > ? ORDER BY client_id LIMIT ?) c "
@@ -95,7 +100,46 @@ absl::Status AppendCreated(db::Connection& connection, const NewClient& client,
   return audit::Append(connection, act);
 }
 
+// Raises the directory's revision first: its lock orders this with every other change.
+absl::StatusOr<v1::Client> ChangeState(db::Connection& connection, const StateChange& change) {
+  if (auto raised = connection.Execute(kRaiseRevision); !raised.ok()) return raised.status();
+  auto revision = SelectRevision(connection);
+  if (!revision.ok()) return revision.status();
+  auto client = SelectClient(connection, change.client_id);
+  if (!client.ok() || client->state() == change.state) return client;
+  const auto updated = connection.Execute(
+      kUpdateState, {std::int64_t{change.state}, *revision, std::string_view(change.client_id)});
+  if (!updated.ok()) return updated.status();
+  client->set_state(change.state);
+  audit::Act act;
+  act.actor = change.actor;
+  act.action = change.state == v1::CLIENT_STATE_SUSPENDED ? "client.suspend" : "client.resume";
+  act.target = StrCat("client/", change.client_id);
+  if (!change.reason.empty()) act.details = {{"reason", change.reason}};
+  if (absl::Status appended = audit::Append(connection, act); !appended.ok()) return appended;
+  return client;
+}
+
 }  // namespace
+
+absl::StatusOr<v1::Client> SelectClient(db::Connection& connection, const std::string& client_id) {
+  auto entries = Collect(connection, kSelectClient, {std::string_view(client_id)});
+  if (!entries.ok()) return entries.status();
+  if (entries->empty()) return absl::NotFoundError(StrCat("client_id: there is no ", client_id));
+  return std::move(entries->front().client);
+}
+
+absl::StatusOr<v1::Client> UpdateState(db::Connection& connection, const StateChange& change) {
+  if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
+  absl::StatusOr<v1::Client> client = ChangeState(connection, change);
+  absl::Status status = client.status();
+  if (status.ok()) status = connection.Commit();
+  if (!status.ok()) {
+    connection.Rollback();
+    return status;
+  }
+  return client;
+}
 
 absl::StatusOr<v1::Client> InsertClient(db::Connection& connection, const NewClient& client,
                                         const std::string& actor, std::int64_t now_us) {

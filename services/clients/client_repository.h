@@ -25,6 +25,21 @@ struct DirectoryEntry {
 absl::StatusOr<v1::Client> InsertClient(db::Connection& connection, const NewClient& client,
                                         const std::string& actor, std::int64_t now_us);
 
+// NotFound names the id.
+absl::StatusOr<v1::Client> SelectClient(db::Connection& connection, const std::string& client_id);
+
+// What an operator does to a client's state.
+struct StateChange {
+  std::string client_id;
+  v1::ClientState state = v1::CLIENT_STATE_UNSPECIFIED;
+  std::string actor;   // rpc::PeerName.
+  std::string reason;  // May be empty.
+};
+
+// Sets a client's state and adds that to the audit log, in one transaction. A client that has the
+// state already is left alone, and nothing is added. NotFound names the id; Aborted: try again.
+absl::StatusOr<v1::Client> UpdateState(db::Connection& connection, const StateChange& change);
+
 // At most `limit` clients whose id is greater than `after_id`, by id.
 absl::StatusOr<std::vector<v1::Client>> SelectClients(db::Connection& connection,
                                                       const std::string& after_id,

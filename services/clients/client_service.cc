@@ -20,9 +20,10 @@ namespace {
 constexpr std::chrono::seconds kCallTimeout{10};
 constexpr int kPageDefault = 50;
 constexpr int kPageMax = 1000;
-// Two servers that register at the same moment may meet in a deadlock; one of them is told to try
-// again.
-constexpr int kInsertAttempts = 3;
+// Two servers that change a client at the same moment may meet in a deadlock; one of them is told
+// to try again.
+constexpr int kAttempts = 3;
+constexpr std::size_t kReasonMax = 500;
 
 grpc::Status Busy() {
   return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too much work in hand; try again"};
@@ -52,13 +53,13 @@ absl::Status FillPage(db::Connection& connection, const std::string& after_id, i
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Client> InsertWithRetry(db::Connection& connection, const NewClient& client,
-                                           const std::string& actor) {
+template <typename Change>
+absl::StatusOr<v1::Client> Retried(const Change& change) {
   for (int attempt = 1;; ++attempt) {
-    auto inserted = InsertClient(connection, client, actor, NowMicros());
-    if (inserted.ok() || inserted.status().code() != absl::StatusCode::kAborted ||
-        attempt == kInsertAttempts) {
-      return inserted;
+    auto changed = change();
+    if (changed.ok() || changed.status().code() != absl::StatusCode::kAborted ||
+        attempt == kAttempts) {
+      return changed;
     }
   }
 }
@@ -77,11 +78,69 @@ grpc::ServerUnaryReactor* ClientService::CreateClient(grpc::CallbackServerContex
   auto work = [this, reactor, response, client = *std::move(client),
                actor = rpc::PeerName(*context->auth_context())](auto connection) {
     if (!connection.ok()) return reactor->Finish(rpc::ToGrpc(connection.status()));
-    auto inserted = InsertWithRetry(**connection, client, actor);
+    auto inserted = Retried([&] { return InsertClient(**connection, client, actor, NowMicros()); });
     if (!inserted.ok()) return reactor->Finish(rpc::ToGrpc(inserted.status()));
     log::Info("client_created", "client_id", client.client_id, "domain", client.domain);
     directory_.Nudge();
     *response->mutable_client() = *std::move(inserted);
+    reactor->Finish(grpc::Status::OK);
+  };
+  if (!database_.TrySubmit(rpc::CallDeadline(*context, kCallTimeout), std::move(work))) {
+    reactor->Finish(Busy());
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ClientService::GetClient(grpc::CallbackServerContext* context,
+                                                   const v1::GetClientRequest* request,
+                                                   v1::GetClientResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto work = [reactor, response, client_id = request->client_id()](auto connection) {
+    if (!connection.ok()) return reactor->Finish(rpc::ToGrpc(connection.status()));
+    auto client = SelectClient(**connection, client_id);
+    if (!client.ok()) return reactor->Finish(rpc::ToGrpc(client.status()));
+    *response->mutable_client() = *std::move(client);
+    reactor->Finish(grpc::Status::OK);
+  };
+  if (!database_.TrySubmit(rpc::CallDeadline(*context, kCallTimeout), std::move(work))) {
+    reactor->Finish(Busy());
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ClientService::SuspendClient(grpc::CallbackServerContext* context,
+                                                       const v1::SuspendClientRequest* request,
+                                                       v1::SuspendClientResponse* response) {
+  return SetState(context,
+                  {request->client_id(), v1::CLIENT_STATE_SUSPENDED,
+                   rpc::PeerName(*context->auth_context()), request->reason()},
+                  response->mutable_client());
+}
+
+grpc::ServerUnaryReactor* ClientService::ResumeClient(grpc::CallbackServerContext* context,
+                                                      const v1::ResumeClientRequest* request,
+                                                      v1::ResumeClientResponse* response) {
+  return SetState(context,
+                  {request->client_id(), v1::CLIENT_STATE_ACTIVE,
+                   rpc::PeerName(*context->auth_context()), request->reason()},
+                  response->mutable_client());
+}
+
+grpc::ServerUnaryReactor* ClientService::SetState(grpc::CallbackServerContext* context,
+                                                  StateChange change, v1::Client* client) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (change.reason.size() > kReasonMax) {
+    reactor->Finish({grpc::StatusCode::INVALID_ARGUMENT, "reason: over 500 bytes"});
+    return reactor;
+  }
+  auto work = [this, reactor, client, change = std::move(change)](auto connection) {
+    if (!connection.ok()) return reactor->Finish(rpc::ToGrpc(connection.status()));
+    auto changed = Retried([&] { return UpdateState(**connection, change); });
+    if (!changed.ok()) return reactor->Finish(rpc::ToGrpc(changed.status()));
+    log::Info("client_state_set", "client_id", change.client_id, "state",
+              v1::ClientState_Name(change.state), "by", change.actor);
+    directory_.Nudge();
+    *client = *std::move(changed);
     reactor->Finish(grpc::Status::OK);
   };
   if (!database_.TrySubmit(rpc::CallDeadline(*context, kCallTimeout), std::move(work))) {

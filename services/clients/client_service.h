@@ -2,6 +2,7 @@
 
 #include "postern/v1/client_service.grpc.pb.h"
 #include "services/clients/client_directory.h"
+#include "services/clients/client_repository.h"
 #include "services/common/db/executor.h"
 
 namespace postern::clients {
@@ -16,6 +17,15 @@ class ClientService final : public v1::ClientService::CallbackService {
   grpc::ServerUnaryReactor* CreateClient(grpc::CallbackServerContext* context,
                                          const v1::CreateClientRequest* request,
                                          v1::CreateClientResponse* response) override;
+  grpc::ServerUnaryReactor* GetClient(grpc::CallbackServerContext* context,
+                                      const v1::GetClientRequest* request,
+                                      v1::GetClientResponse* response) override;
+  grpc::ServerUnaryReactor* SuspendClient(grpc::CallbackServerContext* context,
+                                          const v1::SuspendClientRequest* request,
+                                          v1::SuspendClientResponse* response) override;
+  grpc::ServerUnaryReactor* ResumeClient(grpc::CallbackServerContext* context,
+                                         const v1::ResumeClientRequest* request,
+                                         v1::ResumeClientResponse* response) override;
   grpc::ServerUnaryReactor* ListClients(grpc::CallbackServerContext* context,
                                         const v1::ListClientsRequest* request,
                                         v1::ListClientsResponse* response) override;
@@ -23,6 +33,9 @@ class ClientService final : public v1::ClientService::CallbackService {
       grpc::CallbackServerContext* context, const v1::WatchClientsRequest* request) override;
 
  private:
+  grpc::ServerUnaryReactor* SetState(grpc::CallbackServerContext* context, StateChange change,
+                                     v1::Client* client);
+
   db::Executor& database_;
   ClientDirectory& directory_;
 };

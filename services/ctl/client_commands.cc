@@ -72,6 +72,68 @@ absl::Status Create(Context& context, const CreateOptions& options) {
   return absl::OkStatus();
 }
 
+struct OneOptions {
+  std::string id;
+  std::string reason;
+};
+
+absl::Status Answer(Context& context, const grpc::Status& status, const v1::Client& client) {
+  if (!status.ok()) {
+    if (status.error_code() == grpc::StatusCode::NOT_FOUND) {
+      context.SetFix("See which there are: posternctl client list --all");
+    }
+    return rpc::FromGrpc(status);
+  }
+  if (context.options().json()) {
+    context.out() << ToJson(client);
+  } else {
+    PrintClients(context, std::vector<v1::Client>{client}, true);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Show(Context& context, const OneOptions& options) {
+  const auto channel = context.Channel();
+  if (!channel.ok()) return channel.status();
+  v1::GetClientRequest request;
+  request.set_client_id(options.id);
+  v1::GetClientResponse response;
+  const grpc::Status status =
+      v1::ClientService::NewStub(*channel)->GetClient(context.Call().get(), request, &response);
+  return Answer(context, status, response.client());
+}
+
+absl::Status Suspend(Context& context, const OneOptions& options) {
+  const auto channel = context.Channel();
+  if (!channel.ok()) return channel.status();
+  v1::SuspendClientRequest request;
+  request.set_client_id(options.id);
+  request.set_reason(options.reason);
+  v1::SuspendClientResponse response;
+  const grpc::Status status =
+      v1::ClientService::NewStub(*channel)->SuspendClient(context.Call().get(), request, &response);
+  absl::Status answered = Answer(context, status, response.client());
+  if (answered.ok()) {
+    context.err() << "Client " << options.id
+                  << " may send no more; edges know it within a second. Undo: posternctl client "
+                     "resume "
+                  << options.id << "\n";
+  }
+  return answered;
+}
+
+absl::Status Resume(Context& context, const OneOptions& options) {
+  const auto channel = context.Channel();
+  if (!channel.ok()) return channel.status();
+  v1::ResumeClientRequest request;
+  request.set_client_id(options.id);
+  request.set_reason(options.reason);
+  v1::ResumeClientResponse response;
+  const grpc::Status status =
+      v1::ClientService::NewStub(*channel)->ResumeClient(context.Call().get(), request, &response);
+  return Answer(context, status, response.client());
+}
+
 absl::Status List(Context& context, const ListOptions& options) {
   const auto channel = context.Channel();
   if (!channel.ok()) return channel.status();
@@ -101,6 +163,26 @@ absl::Status List(Context& context, const ListOptions& options) {
   return absl::OkStatus();
 }
 
+// A verb on one client, and where its options are kept.
+struct OneVerb {
+  CLI::App* app;
+  std::shared_ptr<OneOptions> options;
+};
+
+OneVerb AddOne(CommandTree& tree, Context& context, CLI::App* noun, const char* name,
+               const char* description, const char* what,
+               absl::Status (*run)(Context&, const OneOptions&)) {
+  auto options = std::make_shared<OneOptions>();
+  CLI::App* const verb = tree.Verb(noun, name, description, what,
+                                   [&context, options, run] { return run(context, *options); });
+  verb->add_option("id", options->id, "Its id")->required();
+  return {verb, std::move(options)};
+}
+
+void AddReason(const OneVerb& verb) {
+  verb.app->add_option("--reason", verb.options->reason, "For the audit log")->type_name("TEXT");
+}
+
 }  // namespace
 
 void AddClientCommands(CommandTree& tree, Context& context) {
@@ -120,6 +202,13 @@ void AddClientCommands(CommandTree& tree, Context& context) {
   which->add_option("--sha256", created->sha256, "Or the SHA-256 of its certificate in DER")
       ->type_name("HEX");
   which->require_option(1);
+
+  AddOne(tree, context, noun, "show", "Shows a client.", "show the client", Show);
+  AddReason(AddOne(tree, context, noun, "suspend",
+                   "Takes a client's right to send; its connections are cut within a second.",
+                   "suspend the client", Suspend));
+  AddReason(AddOne(tree, context, noun, "resume", "Lets a suspended client send again.",
+                   "resume the client", Resume));
 
   auto listed = std::make_shared<ListOptions>();
   CLI::App* const list = tree.Verb(noun, "list", "Lists clients by id.", "list clients",

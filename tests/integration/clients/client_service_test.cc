@@ -81,6 +81,34 @@ class Server {
     if (client != nullptr) *client = response.client();
     return status;
   }
+  grpc::Status Suspend(const std::string& id, v1::Client* client) {
+    grpc::ClientContext context;
+    v1::SuspendClientRequest request;
+    request.set_client_id(id);
+    request.set_reason("unpaid");
+    v1::SuspendClientResponse response;
+    const grpc::Status status = stub_->SuspendClient(&context, request, &response);
+    *client = response.client();
+    return status;
+  }
+  grpc::Status Resume(const std::string& id, v1::Client* client) {
+    grpc::ClientContext context;
+    v1::ResumeClientRequest request;
+    request.set_client_id(id);
+    v1::ResumeClientResponse response;
+    const grpc::Status status = stub_->ResumeClient(&context, request, &response);
+    *client = response.client();
+    return status;
+  }
+  grpc::Status Get(const std::string& id, v1::Client* client) {
+    grpc::ClientContext context;
+    v1::GetClientRequest request;
+    request.set_client_id(id);
+    v1::GetClientResponse response;
+    const grpc::Status status = stub_->GetClient(&context, request, &response);
+    *client = response.client();
+    return status;
+  }
   // Ids of one page; `token` is replaced by the next page's.
   std::vector<std::string> List(int page_size, std::string* token) {
     grpc::ClientContext context;
@@ -132,6 +160,16 @@ class Watch {
     }
     return false;
   }
+  // As last told; UNSPECIFIED before.
+  v1::ClientState StateOf(const std::string& client_id) const {
+    v1::ClientState state = v1::CLIENT_STATE_UNSPECIFIED;
+    for (const auto& step : steps()) {
+      for (const v1::Client& client : step.clients()) {
+        if (client.client_id() == client_id) state = client.state();
+      }
+    }
+    return state;
+  }
   std::size_t Clients() const {
     std::size_t count = 0;
     for (const auto& step : steps()) count += static_cast<std::size_t>(step.clients_size());
@@ -180,6 +218,23 @@ class ClientServiceTest : public ::testing::Test {
     if (!connection.ok()) return connection.status();
     return (*connection)->Execute(sql).status();
   }
+  // `action target outcome` of each row, oldest first.
+  std::vector<std::string> AuditRows() {
+    auto connection = db::Connection::Open(settings_);
+    EXPECT_TRUE(connection.ok()) << connection.status();
+    std::vector<std::string> rows;
+    const absl::Status read =
+        (*connection)
+            ->Query(
+                "SELECT action, target, details FROM audit_log "
+                "ORDER BY sequence",
+                {}, [&rows](const db::Row& row) {
+                  rows.push_back(StrCat(row.String(0), " ", row.String(1), " ", row.String(2)));
+                  return absl::OkStatus();
+                });
+    EXPECT_TRUE(read.ok()) << read;
+    return rows;
+  }
   db::Settings settings_;
 };
 
@@ -203,6 +258,49 @@ TEST_F(ClientServiceTest, RegistersAClientOnce) {
   std::string token;
   EXPECT_THAT(server.List(0, &token), ::testing::ElementsAre("acme"));
   EXPECT_TRUE(server.Create("globex", 'b').ok());
+}
+
+TEST_F(ClientServiceTest, ASuspensionReachesEveryWatchAtOnceAndCanBeUndone) {
+  Server one(settings_);
+  Server two(settings_);
+  ASSERT_TRUE(one.Create("acme", 'a').ok());
+  Watch here(one, 0);
+  Watch there(two, 0);
+  ASSERT_TRUE(test::Eventually([&] { return here.Saw("acme") && there.Saw("acme"); }));
+
+  v1::Client client;
+  ASSERT_TRUE(one.Suspend("acme", &client).ok());
+  EXPECT_EQ(client.state(), v1::CLIENT_STATE_SUSPENDED);
+  const auto suspended = [](const Watch& watch) {
+    return watch.StateOf("acme") == v1::CLIENT_STATE_SUSPENDED;
+  };
+  EXPECT_TRUE(test::Eventually([&] { return suspended(here) && suspended(there); }, 1s));
+  ASSERT_TRUE(two.Suspend("acme", &client).ok());  // Again: nothing more happens.
+  ASSERT_TRUE(two.Get("acme", &client).ok());
+  EXPECT_EQ(client.state(), v1::CLIENT_STATE_SUSPENDED);
+  EXPECT_EQ(client.certificate_sha256(0), std::string(64, 'a'));
+
+  ASSERT_TRUE(two.Resume("acme", &client).ok());
+  EXPECT_EQ(client.state(), v1::CLIENT_STATE_ACTIVE);
+  EXPECT_TRUE(
+      test::Eventually([&] { return here.StateOf("acme") == v1::CLIENT_STATE_ACTIVE; }, 1s));
+  EXPECT_THAT(AuditRows(),
+              ::testing::ElementsAre(StrCat("client.create client/acme {\"certificate_sha256\":\"",
+                                            std::string(64, 'a'), "\",\"domain\":\"example.com\"}"),
+                                     "client.suspend client/acme {\"reason\":\"unpaid\"}",
+                                     "client.resume client/acme {}"));
+}
+
+TEST_F(ClientServiceTest, AClientThatIsNotThereIsNotFoundByName) {
+  Server server(settings_);
+  v1::Client client;
+  for (const grpc::Status& status :
+       {server.Get("nobody", &client), server.Suspend("nobody", &client),
+        server.Resume("nobody", &client)}) {
+    EXPECT_EQ(status.error_code(), StatusCode::NOT_FOUND);
+    EXPECT_THAT(status.error_message(), HasSubstr("nobody"));
+  }
+  EXPECT_TRUE(AuditRows().empty());
 }
 
 TEST_F(ClientServiceTest, RefusesBadFieldsByName) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "postern/v1/audit_service.grpc.pb.h"
 #include "postern/v1/delivery_service.grpc.pb.h"
 #include "postern/v1/key_service.grpc.pb.h"
 #include "postern/v1/message_service.grpc.pb.h"
@@ -234,6 +235,32 @@ TEST_F(ApplicationTest, AnAlteredMessageIsDeadAndOneOfAnUnknownKeyIsTriedAgain) 
   const v1::DeliveryOutcome retry = Deliver(unknown);
   EXPECT_EQ(retry.result(), v1::DELIVERY_RESULT_RETRY);
   EXPECT_EQ(retry.reason(), "DATA_KEY_UNKNOWN");
+}
+
+TEST_F(ApplicationTest, ARefusalOfAuthorityIsAudited) {
+  Start();
+  auto workers = v1::KeyService::NewStub(ChannelAs("worker"));
+  v1::CreateDataKeyResponse key;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(
+        workers->CreateDataKey(Context().get(), v1::CreateDataKeyRequest(), &key).error_code(),
+        StatusCode::PERMISSION_DENIED);
+  }
+  auto stub = v1::AuditService::NewStub(ChannelAs("operator"));
+  v1::ListAuditRowsRequest request;
+  request.set_actor("worker/worker-1");
+  std::int64_t refused = 0;
+  EXPECT_TRUE(test::Eventually([&] {
+    v1::ListAuditRowsResponse response;
+    if (!stub->ListAuditRows(Context().get(), request, &response).ok()) return false;
+    refused = 0;
+    for (const v1::AuditRow& row : response.rows()) {
+      EXPECT_EQ(row.target(), "method/postern.v1.KeyService/CreateDataKey");
+      EXPECT_EQ(row.outcome(), v1::AUDIT_OUTCOME_REFUSED);
+      refused += std::stoll(row.details_json().substr(sizeof "{\"count\":"));
+    }
+    return refused == 3;
+  })) << refused;
 }
 
 TEST_F(ApplicationTest, WhatWasDeliveredCanBeReadAfterARestart) {

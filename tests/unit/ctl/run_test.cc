@@ -11,8 +11,11 @@
 #include <set>
 #include <sstream>
 
+#include "postern/v1/audit_service.grpc.pb.h"
 #include "postern/v1/client_service.grpc.pb.h"
 #include "postern/v1/message_service.grpc.pb.h"
+#include "services/common/audit/checkpoint.h"
+#include "services/common/audit/row.h"
 #include "services/common/base/strings.h"
 
 namespace postern::ctl {
@@ -68,6 +71,36 @@ class FakeClients : public v1::ClientService::Service {
   v1::CreateClientRequest last;
 };
 
+// A log of `rows` sound rows.
+class FakeAudit : public v1::AuditService::Service {
+ public:
+  FakeAudit() {
+    std::string hash = audit::FirstHash();
+    for (std::int64_t i = 1; i <= 3; ++i) {
+      audit::Row row;
+      row.sequence = i;
+      row.actor = "operator/alice";
+      row.outcome = 1;
+      row.details = "{}";
+      hash = audit::HashOfRow(hash, row);
+      v1::AuditRow& out = *log.add_rows();
+      out.set_sequence(i);
+      out.set_actor(row.actor);
+      out.set_outcome(v1::AUDIT_OUTCOME_DONE);
+      out.set_details_json(row.details);
+      out.set_hash(hash);
+    }
+    log.set_head_sequence(3);
+    log.set_head_hash(hash);
+  }
+  grpc::Status ReadAuditChain(grpc::ServerContext*, const v1::ReadAuditChainRequest*,
+                              v1::ReadAuditChainResponse* response) override {
+    *response = log;
+    return grpc::Status::OK;
+  }
+  v1::ReadAuditChainResponse log;
+};
+
 struct Outcome {
   int code = 0;
   std::string out;
@@ -80,6 +113,7 @@ class RunTest : public testing::Test {
     grpc::ServerBuilder builder;
     builder.RegisterService(&messages_);
     builder.RegisterService(&clients_);
+    builder.RegisterService(&audit_);
     server_ = builder.BuildAndStart();
     std::string pattern = testing::TempDir() + "ctl_test.XXXXXX";
     folder_ = ::mkdtemp(pattern.data());
@@ -111,6 +145,7 @@ class RunTest : public testing::Test {
 
   FakeMessages messages_;
   FakeClients clients_;
+  FakeAudit audit_;
   std::unique_ptr<grpc::Server> server_;
   std::string folder_;
   std::string config_;
@@ -272,6 +307,41 @@ TEST_F(RunTest, DoctorGoesOnAfterAFailureAndSaysWhatToDo) {
   EXPECT_EQ(checks["server"]["status"], "pass");
   EXPECT_EQ(checks["database"]["status"], "skip");
   EXPECT_EQ(checks["clock"]["status"], "warn") << "the fake's clock says 1970";
+}
+
+TEST_F(RunTest, AuditVerifyNamesTheFirstBrokenRowAndEndsWithOne) {
+  const Outcome sound = Posternctl({"audit", "verify", "-o", "json"});
+  EXPECT_EQ(sound.code, 0) << sound.err;
+  EXPECT_EQ(nlohmann::json::parse(sound.out)["intact"], true);
+  EXPECT_EQ(nlohmann::json::parse(sound.out)["sound_rows"], 3);
+  EXPECT_THAT(sound.err, HasSubstr("no checkpoint"));
+  audit_.log.mutable_rows(1)->set_actor("operator/mallory");
+  const Outcome broken = Posternctl({"audit", "verify", "-o", "json"});
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_EQ(nlohmann::json::parse(broken.out)["first_broken_row"], 2);
+  EXPECT_THAT(broken.err, AllOf(HasSubstr("row 2"), HasSubstr("altered")));
+}
+
+TEST_F(RunTest, AuditVerifyComparesWithCheckpoints) {
+  const audit::CheckpointSigner signer = audit::CheckpointSigner::Generate();
+  const auto file = [this](const std::string& name, const std::string& content) {
+    std::ofstream(folder_ + "/" + name) << content;
+    return folder_ + "/" + name;
+  };
+  const auto verify = [&](std::int64_t sequence, const std::string& hash) {
+    return Posternctl({"audit", "verify", "--checkpoints",
+                       file("checkpoints.jsonl", signer.Line({"server-1", sequence, hash, 1})),
+                       "--public-key", file("checkpoint.pub", signer.PublicPem())});
+  };
+  EXPECT_EQ(verify(3, audit_.log.head_hash()).code, 0);
+  const Outcome cut = verify(5, audit_.log.head_hash());
+  EXPECT_EQ(cut.code, 1);
+  EXPECT_THAT(cut.err, HasSubstr("rows 4 to 5: cut off"));
+  const Outcome forged = Posternctl(
+      {"audit", "verify", "--checkpoints", folder_ + "/checkpoints.jsonl", "--public-key",
+       file("other.pub", audit::CheckpointSigner::Generate().PublicPem())});
+  EXPECT_EQ(forged.code, 2);
+  EXPECT_THAT(forged.err, AllOf(HasSubstr("checkpoints.jsonl"), HasSubstr("was not given")));
 }
 
 }  // namespace
