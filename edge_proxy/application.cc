@@ -12,6 +12,7 @@
 #include "services/common/log/log.h"
 #include "services/common/rpc/credentials.h"
 #include "services/common/tls/context.h"
+#include "services/common/tls/context_source.h"
 #include "services/common/tls/identity.h"
 
 namespace postern::edge {
@@ -81,7 +82,7 @@ absl::Status Application::PrepareQueue() {
   if (!password.ok()) return password.status();
   tls::Files files = settings_.mesh;
   files.trust = settings_.redis_trust_file;
-  auto context = tls::ClientContext(files);
+  auto context = tls::ContextSource::Client(std::move(files));
   if (!context.ok()) return context.status();
   redis_.host = settings_.redis_host;
   redis_.port = static_cast<std::uint16_t>(settings_.redis_port);

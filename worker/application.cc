@@ -12,7 +12,7 @@
 #include "services/common/base/uuid.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/credentials.h"
-#include "services/common/tls/context.h"
+#include "services/common/tls/context_source.h"
 #include "services/common/tls/identity.h"
 #include "worker/limits.h"
 
@@ -86,7 +86,7 @@ Application::~Application() { StopBy(Deadline::After(Deadline::Clock::duration::
 
 RedisLink::MakeSettings Application::RedisSettings() const {
   return [this]() -> absl::StatusOr<redis::Settings> {
-    auto context = tls::ClientContext(RedisFiles(settings_));
+    auto context = tls::ContextSource::Client(RedisFiles(settings_));
     if (!context.ok()) return context.status();
     auto password = ReadSecretFile(settings_.redis_password_file);
     if (!password.ok()) return password.status();

@@ -1,7 +1,5 @@
 #include "services/clients/client_directory.h"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <future>
 #include <memory>
@@ -24,52 +22,26 @@ ClientDirectory::ClientDirectory(db::Executor& database, metrics::Registry& metr
       revision_gauge_(metrics.Gauge("postern_client_directory_revision",
                                     "Revision of the client directory as this process knows it.")),
       clients_gauge_(metrics.Gauge("postern_clients", "Registered clients.")),
-      watchers_gauge_(metrics.Gauge("postern_client_directory_watchers",
-                                    "Edges that watch the client directory.")) {}
+      watchers_(metrics.Gauge("postern_client_directory_watchers",
+                              "Edges that watch the client directory.")),
+      poller_("directory", kPollInterval, [this] {
+        const absl::Status status = Refresh();
+        if (!status.ok() && warn_limit_.Allow()) {
+          log::Warn("client_directory_stale", "error", status.ToString());
+        }
+      }) {}
 
 ClientDirectory::~ClientDirectory() { Stop(); }
 
 absl::Status ClientDirectory::Start() {
   if (absl::Status status = Refresh(); !status.ok()) return status;
-  thread_ = std::thread([this] { Run(); });
+  poller_.Start();
   return absl::OkStatus();
 }
 
 void ClientDirectory::Stop() {
-  {
-    const std::lock_guard lock(thread_mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
-  const std::lock_guard lock(watchers_mutex_);
-  if (std::exchange(stopped_, true)) return;
-  for (DirectoryWatcher* watcher : watchers_) watcher->OnStopped();
-}
-
-void ClientDirectory::Nudge() {
-  {
-    const std::lock_guard lock(thread_mutex_);
-    nudged_ = true;
-  }
-  wake_.notify_all();
-}
-
-void ClientDirectory::Run() {
-  pthread_setname_np(pthread_self(), "directory");
-  log::RateLimit warn_limit(10'000);
-  while (true) {
-    {
-      std::unique_lock lock(thread_mutex_);
-      wake_.wait_for(lock, kPollInterval, [this] { return stopping_ || nudged_; });
-      if (stopping_) return;
-      nudged_ = false;
-    }
-    const absl::Status status = Refresh();
-    if (!status.ok() && warn_limit.Allow()) {
-      log::Warn("client_directory_stale", "error", status.ToString());
-    }
-  }
+  poller_.Stop();
+  watchers_.Stop();
 }
 
 absl::Status ClientDirectory::Refresh() {
@@ -116,7 +88,7 @@ absl::Status ClientDirectory::ReadChanges(db::Connection& connection) {
     if (!full) break;
   }
   Apply(std::move(changes), *revision, from_scratch);
-  TellWatchers();
+  watchers_.TellChanged();
   return absl::OkStatus();
 }
 
@@ -139,25 +111,6 @@ void ClientDirectory::Apply(std::vector<DirectoryEntry> changes, std::int64_t re
   revision_ = revision;
   revision_gauge_.Set(static_cast<double>(revision));
   clients_gauge_.Set(static_cast<double>(revision_of_.size()));
-}
-
-void ClientDirectory::TellWatchers() {
-  const std::lock_guard lock(watchers_mutex_);
-  for (DirectoryWatcher* watcher : watchers_) watcher->OnChanged();
-}
-
-bool ClientDirectory::Watch(DirectoryWatcher& watcher) {
-  const std::lock_guard lock(watchers_mutex_);
-  if (stopped_) return false;
-  watchers_.insert(&watcher);
-  watchers_gauge_.Set(static_cast<double>(watchers_.size()));
-  return true;
-}
-
-void ClientDirectory::Unwatch(DirectoryWatcher& watcher) {
-  const std::lock_guard lock(watchers_mutex_);
-  watchers_.erase(&watcher);
-  watchers_gauge_.Set(static_cast<double>(watchers_.size()));
 }
 
 DirectoryCursor ClientDirectory::CursorAfter(std::int64_t revision) const {

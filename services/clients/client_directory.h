@@ -1,12 +1,9 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,18 +11,12 @@
 #include "postern/v1/client_service.pb.h"
 #include "services/clients/client_repository.h"
 #include "services/common/db/executor.h"
+#include "services/common/exec/poller.h"
+#include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/rpc/watchers.h"
 
 namespace postern::clients {
-
-// Told when the directory has changed. Called on the directory's thread; must not block.
-class DirectoryWatcher {
- public:
-  virtual ~DirectoryWatcher() = default;
-  virtual void OnChanged() = 0;
-  // The directory stops: nothing more will come.
-  virtual void OnStopped() = 0;
-};
 
 // Where a watcher stands in the order of changes.
 struct DirectoryCursor {
@@ -50,11 +41,10 @@ class ClientDirectory {
   void Stop();
 
   // Looks for changes now rather than at the next turn.
-  void Nudge();
+  void Nudge() { poller_.Nudge(); }
 
-  // Told of every change from now on, until Unwatch returns. False after Stop: not taken.
-  bool Watch(DirectoryWatcher& watcher);
-  void Unwatch(DirectoryWatcher& watcher);
+  // Told after each change; ended by Stop.
+  rpc::Watchers& watchers() { return watchers_; }
   // A cursor for somebody who has applied everything up to `revision`; 0 for nothing, and so is a
   // revision that the directory has not reached (a database restored from a backup).
   DirectoryCursor CursorAfter(std::int64_t revision) const;
@@ -65,16 +55,13 @@ class ClientDirectory {
  private:
   using Key = std::pair<std::int64_t, std::string>;  // Revision, client id.
 
-  void Run();
   absl::Status Refresh();
   absl::Status ReadChanges(db::Connection& connection);
   void Apply(std::vector<DirectoryEntry> changes, std::int64_t revision, bool from_scratch);
-  void TellWatchers();
 
   db::Executor& database_;
   prometheus::Gauge& revision_gauge_;
   prometheus::Gauge& clients_gauge_;
-  prometheus::Gauge& watchers_gauge_;
 
   mutable std::mutex mutex_;  // The directory.
   std::map<Key, v1::Client> by_revision_;
@@ -82,15 +69,9 @@ class ClientDirectory {
   std::int64_t revision_ = 0;
   std::int64_t generation_ = 0;
 
-  std::mutex watchers_mutex_;  // Taken before mutex_, never after.
-  std::set<DirectoryWatcher*> watchers_;
-  bool stopped_ = false;
-
-  std::mutex thread_mutex_;
-  std::condition_variable wake_;
-  bool nudged_ = false;
-  bool stopping_ = false;
-  std::thread thread_;
+  rpc::Watchers watchers_;
+  log::RateLimit warn_limit_{10'000};
+  exec::Poller poller_;
 };
 
 }  // namespace postern::clients

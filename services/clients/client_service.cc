@@ -7,12 +7,12 @@
 #include "absl/strings/escaping.h"
 #include "services/clients/client_repository.h"
 #include "services/clients/client_validation.h"
-#include "services/clients/client_watch.h"
 #include "services/common/base/strings.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/authorization.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
+#include "services/common/rpc/watch_reactor.h"
 
 namespace postern::clients {
 namespace {
@@ -176,7 +176,8 @@ grpc::ServerUnaryReactor* ClientService::ListClients(grpc::CallbackServerContext
 
 grpc::ServerWriteReactor<v1::WatchClientsResponse>* ClientService::WatchClients(
     grpc::CallbackServerContext* /*context*/, const v1::WatchClientsRequest* request) {
-  return StartClientWatch(directory_, request->after_revision());
+  return rpc::WatchReactor<v1::WatchClientsResponse, ClientDirectory, DirectoryCursor>::Begin(
+      directory_, directory_.CursorAfter(request->after_revision()));
 }
 
 }  // namespace postern::clients

@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "services/common/base/files.h"
 #include "services/common/base/strings.h"
-#include "services/common/tls/context.h"
+#include "services/common/tls/context_source.h"
 #include "services/keys/key_file.h"
 
 namespace postern::server {
@@ -59,7 +59,7 @@ void FillRedis(const Settings& settings, Faults& faults, redis::Settings& redis)
   faults.Take("redis.password_file", ReadSecretFile(settings.redis.password_file), redis.password);
   tls::Files files = settings.mesh;
   files.trust = settings.redis.trust_file;
-  faults.Take("redis.trust_file", tls::ClientContext(files), redis.tls);
+  faults.Take("redis.trust_file", tls::ContextSource::Client(std::move(files)), redis.tls);
 }
 
 }  // namespace

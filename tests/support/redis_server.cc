@@ -136,7 +136,7 @@ absl::Status RedisServer::WaitUntilReady() {
 }
 
 redis::Settings RedisServer::SettingsFor(const std::string& user,
-                                         std::shared_ptr<boost::asio::ssl::context> tls) const {
+                                         std::shared_ptr<tls::ContextSource> tls) const {
   redis::Settings settings;
   settings.port = port_;
   settings.user = user;

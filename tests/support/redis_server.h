@@ -36,7 +36,7 @@ class RedisServer {
   static std::string Password(const std::string& user) { return user + "-password"; }
   // How to connect as `user`; `tls` is the client's context.
   redis::Settings SettingsFor(const std::string& user,
-                              std::shared_ptr<boost::asio::ssl::context> tls) const;
+                              std::shared_ptr<tls::ContextSource> tls) const;
 
   // Orderly end (SIGTERM), waited for.
   void Stop();

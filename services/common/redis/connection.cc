@@ -119,7 +119,8 @@ absl::Status Connection::Impl::Fault(std::string_view what, const error_code& er
 }
 
 asio::awaitable<absl::Status> Connection::Impl::OpenStream(const Settings& settings) {
-  stream = std::make_unique<asio::ssl::stream<tcp::socket>>(executor, *settings.tls);
+  const auto context = settings.tls->Current();
+  stream = std::make_unique<asio::ssl::stream<tcp::socket>>(executor, *context);
   stream->set_verify_mode(asio::ssl::verify_peer);
   stream->set_verify_callback(asio::ssl::host_name_verification(settings.host));
   error_code error;

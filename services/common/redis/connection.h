@@ -2,7 +2,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/common/redis/reply.h"
+#include "services/common/tls/context_source.h"
 
 namespace postern::redis {
 
@@ -20,8 +20,8 @@ struct Settings {
   std::uint16_t port = 6379;
   std::string user;
   std::string password;
-  std::string client_name;  // Shown by CLIENT LIST.
-  std::shared_ptr<boost::asio::ssl::context> tls;
+  std::string client_name;                  // Shown by CLIENT LIST.
+  std::shared_ptr<tls::ContextSource> tls;  // Asked at each connect: renewed files count at once.
   std::chrono::milliseconds connect_timeout{2000};  // TCP, TLS and AUTH together.
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "services/common/log/log.h"
 #include "services/common/tls/context.h"
 
 namespace postern::rpc {
@@ -36,17 +37,46 @@ constexpr int kReconnectMaxMs = 1'000;
 constexpr int kConnectTimeoutMs = 2'000;
 constexpr int kResolveAgainMs = 1'000;
 
+grpc::Status CheckSerial(const tls::SerialCheck& check,
+                         const tls_api::TlsCustomVerificationCheckRequest& request) {
+  if (!check) return grpc::Status::OK;
+  const grpc::string_ref pem = request.peer_cert();
+  const auto serial = tls::SerialHexOfPem(std::string_view(pem.data(), pem.size()));
+  const absl::Status checked = serial.ok() ? check(*serial) : serial.status();
+  if (checked.ok()) return grpc::Status::OK;
+  static log::RateLimit limit;
+  if (limit.Allow()) log::Warn("rpc_peer_refused", "reason", checked.message());
+  return {grpc::StatusCode::UNAUTHENTICATED, std::string(checked.message())};
+}
+
+// The chain is already verified.
+class PeerVerifier final : public tls_api::ExternalCertificateVerifier {
+ public:
+  explicit PeerVerifier(tls::SerialCheck check) : check_(std::move(check)) {}
+
+  bool Verify(tls_api::TlsCustomVerificationCheckRequest* request,
+              std::function<void(grpc::Status)> /*callback*/, grpc::Status* status) override {
+    *status = CheckSerial(check_, *request);
+    return true;
+  }
+  void Cancel(tls_api::TlsCustomVerificationCheckRequest* /*request*/) override {}
+
+ private:
+  const tls::SerialCheck check_;
+};
+
 // Speaks only to servers of the trust domain. The chain is already verified; the host name says
 // nothing more than the role does.
 class ServerRoleVerifier final : public tls_api::ExternalCertificateVerifier {
  public:
-  explicit ServerRoleVerifier(std::string trust_domain) : trust_domain_(std::move(trust_domain)) {}
+  ServerRoleVerifier(std::string trust_domain, tls::SerialCheck check)
+      : trust_domain_(std::move(trust_domain)), check_(std::move(check)) {}
 
   bool Verify(tls_api::TlsCustomVerificationCheckRequest* request,
               std::function<void(grpc::Status)> /*callback*/, grpc::Status* status) override {
     *status =
         IsServer(request->uri_names())
-            ? grpc::Status::OK
+            ? CheckSerial(check_, *request)
             : grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
                            "the peer's certificate is not that of a server of the trust domain");
     return true;
@@ -61,6 +91,7 @@ class ServerRoleVerifier final : public tls_api::ExternalCertificateVerifier {
   }
 
   const std::string trust_domain_;
+  const tls::SerialCheck check_;
 };
 
 std::shared_ptr<tls_api::CertificateProviderInterface> WatchFiles(const tls::Files& files) {
@@ -88,14 +119,16 @@ grpc::ChannelArguments ChannelArguments() {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(
-    const tls::Files& files) {
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(const tls::Files& files,
+                                                                           tls::SerialCheck check) {
   // gRPC itself takes unusable files in silence and refuses every handshake.
   if (auto usable = tls::ServerContext(files); !usable.ok()) return usable.status();
   tls_api::TlsServerCredentialsOptions options(WatchFiles(files));
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
   options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.set_certificate_verifier(
+      tls_api::ExternalCertificateVerifier::Create<PeerVerifier>(std::move(check)));
   return tls_api::TlsServerCredentials(options);
 }
 
@@ -109,8 +142,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Channel(const ChannelSettings& se
   options.watch_identity_key_cert_pairs();
   options.set_verify_server_certs(true);
   options.set_check_call_host(false);
-  options.set_certificate_verifier(
-      tls_api::ExternalCertificateVerifier::Create<ServerRoleVerifier>(settings.trust_domain));
+  options.set_certificate_verifier(tls_api::ExternalCertificateVerifier::Create<ServerRoleVerifier>(
+      settings.trust_domain, settings.check));
   return grpc::CreateCustomChannel(settings.target, tls_api::TlsCredentials(options),
                                    ChannelArguments());
 }

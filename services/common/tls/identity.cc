@@ -99,6 +99,13 @@ absl::StatusOr<std::int64_t> NotAfterSeconds(const X509* certificate) {
   return static_cast<std::int64_t>(timegm(&when));
 }
 
+// The first certificate of a PEM text; null when there is none.
+CertificatePtr ParseFirst(std::string_view pem) {
+  std::unique_ptr<BIO, int (*)(BIO*)> text(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  return CertificatePtr(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+}
+
 // The first certificate of a PEM file.
 absl::StatusOr<CertificatePtr> ReadFirst(const std::string& pem_path) {
   std::unique_ptr<BIO, int (*)(BIO*)> file(BIO_new_file(pem_path.c_str(), "r"), BIO_free);
@@ -178,11 +185,14 @@ absl::StatusOr<PeerCertificate> ReadPeerCertificate(X509* certificate) {
   return peer;
 }
 
+absl::StatusOr<std::string> SerialHexOfPem(std::string_view pem) {
+  const CertificatePtr certificate = ParseFirst(pem);
+  if (certificate == nullptr) return absl::PermissionDeniedError("no certificate was shown");
+  return SerialHex(certificate.get());
+}
+
 absl::StatusOr<PeerCertificate> ReadPeerCertificatePem(std::string_view pem) {
-  std::unique_ptr<BIO, int (*)(BIO*)> text(
-      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
-  const CertificatePtr certificate(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
-  return ReadPeerCertificate(certificate.get());
+  return ReadPeerCertificate(ParseFirst(pem).get());
 }
 
 absl::Status CheckOwnCertificate(const std::string& pem_path, Role role,

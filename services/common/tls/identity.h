@@ -48,6 +48,10 @@ absl::StatusOr<PeerCertificate> ReadPeerCertificatePem(std::string_view pem);
 absl::Status CheckOwnCertificate(const std::string& pem_path, Role role,
                                  std::string_view trust_domain);
 
+// The serial number of the first certificate in a PEM text, as PeerCertificate has it.
+// PermissionDenied when there is none.
+absl::StatusOr<std::string> SerialHexOfPem(std::string_view pem);
+
 // Seconds since the Unix epoch of the first certificate in a PEM file.
 absl::StatusOr<std::int64_t> CertificateNotAfter(const std::string& pem_path);
 

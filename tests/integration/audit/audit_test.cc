@@ -217,20 +217,22 @@ TEST_F(AuditTest, ACheckpointFollowsEachGrowthAndASignerSurvivesARestart) {
   keeper->Stop();
   keeper = StartKeeper();
   AppendRows(1);
+  EXPECT_TRUE(test::Eventually([this] { return Checkpoints().back().sequence == 3; }));
   keeper->Stop();
-  EXPECT_EQ(Checkpoints().back().sequence, 3);
   EXPECT_EQ(Verify(Checkpoints()).what, "");
 }
 
 TEST_F(AuditTest, ALineThatAKillCutOffDoesNotSpoilTheNext) {
   AppendRows(1);
-  StartKeeper()->Stop();
+  auto keeper = StartKeeper();
+  ASSERT_TRUE(test::Eventually([this] { return Checkpoints().size() == 1; }));
+  keeper->Stop();
   const std::string path = folder_ + "/checkpoints.jsonl";
   ASSERT_TRUE(WriteFileAtomically(path, *ReadFile(path) + "{\"format\":1,\"se").ok());
-  auto keeper = StartKeeper();
+  keeper = StartKeeper();
   AppendRows(1);
+  EXPECT_TRUE(test::Eventually([this] { return Checkpoints().size() == 2; }));
   keeper->Stop();
-  EXPECT_EQ(Checkpoints().size(), 2u);
   EXPECT_EQ(Verify(Checkpoints()).what, "");
 }
 

@@ -13,7 +13,7 @@
 #include "services/common/base/files.h"
 #include "services/common/redis/command.h"
 #include "services/common/redis/queue_layout.h"
-#include "services/common/tls/context.h"
+#include "services/common/tls/context_source.h"
 #include "services/common/tls/identity.h"
 #include "tests/support/eventually.h"
 
@@ -175,7 +175,7 @@ nlohmann::json EdgeFixture::Json(const RawAnswer& answer) {
 }
 
 std::vector<v1::Envelope> EdgeFixture::QueuedEnvelopes() const {
-  const auto context = tls::ClientContext(ServicesCa().Leaf("server", "test"));
+  const auto context = tls::ContextSource::Client(ServicesCa().Leaf("server", "test"));
   std::string wire;
   for (std::uint32_t shard = 0; shard < redis::kShards; ++shard) {
     redis::AppendCommand(wire, "XRANGE", redis::StreamKey(shard), "-", "+");
@@ -193,7 +193,7 @@ std::vector<v1::Envelope> EdgeFixture::QueuedEnvelopes() const {
 }
 
 void EdgeFixture::RedisCommand(const std::vector<std::string>& arguments) const {
-  const auto context = tls::ClientContext(ServicesCa().Leaf("server", "test"));
+  const auto context = tls::ContextSource::Client(ServicesCa().Leaf("server", "test"));
   std::string wire;
   const std::vector<std::string_view> views(arguments.begin(), arguments.end());
   redis::AppendCommand(wire, std::span<const std::string_view>(views));

@@ -2,7 +2,7 @@
 
 #include "services/common/redis/command.h"
 #include "services/common/redis/queue_layout.h"
-#include "services/common/tls/context.h"
+#include "services/common/tls/context_source.h"
 
 namespace postern::messages {
 
@@ -11,7 +11,7 @@ void QueueTest::SetUp() {
   auto redis = test::RedisServer::Start(Certificates().Leaf("server", "redis"));
   ASSERT_TRUE(redis.ok()) << redis.status();
   redis_ = *std::move(redis);
-  auto context = tls::ClientContext(Certificates().Leaf("server", "a"));
+  auto context = tls::ContextSource::Client(Certificates().Leaf("server", "a"));
   ASSERT_TRUE(context.ok()) << context.status();
   admin_ = std::make_unique<QueueClient>(redis_->SettingsFor("admin", *context));
   queue_ = std::make_unique<QueueClient>(redis_->SettingsFor("server", *context));

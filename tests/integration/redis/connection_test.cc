@@ -15,7 +15,7 @@
 #include "services/common/redis/command.h"
 #include "services/common/redis/queue_layout.h"
 #include "services/common/redis/safety.h"
-#include "services/common/tls/context.h"
+#include "services/common/tls/context_source.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/test_certificates.h"
 
@@ -31,7 +31,7 @@ class RedisTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     certificates_ = new test::TestCertificates();
-    tls_ = *tls::ClientContext(certificates_->Leaf("edge", "edge-1"));
+    tls_ = *tls::ContextSource::Client(certificates_->Leaf("edge", "edge-1"));
   }
   static void TearDownTestSuite() {
     tls_.reset();
@@ -84,7 +84,7 @@ class RedisTest : public ::testing::Test {
   }
 
   static inline test::TestCertificates* certificates_ = nullptr;
-  static inline std::shared_ptr<asio::ssl::context> tls_;
+  static inline std::shared_ptr<tls::ContextSource> tls_;
   asio::io_context io_{1};
   std::unique_ptr<test::RedisServer> redis_;
 };
@@ -236,7 +236,7 @@ TEST_F(RedisTest, ServerOfAnotherAuthorityIsRefused) {
   test::TestCertificates other;
   Connection connection(io_.get_executor());
   Settings settings = SettingsFor("edge");
-  settings.tls = *tls::ClientContext(other.Leaf("edge", "edge-1"));
+  settings.tls = *tls::ContextSource::Client(other.Leaf("edge", "edge-1"));
   EXPECT_EQ(Await(connection.Connect(settings)).code(), absl::StatusCode::kUnavailable);
 }
 

@@ -18,7 +18,7 @@
 #include "services/common/redis/command.h"
 #include "services/common/redis/connection.h"
 #include "services/common/redis/queue_layout.h"
-#include "services/common/tls/context.h"
+#include "services/common/tls/context_source.h"
 #include "tests/integration/worker/fake_delivery_service.h"
 #include "tests/support/eventually.h"
 #include "tests/support/redis_server.h"
@@ -89,7 +89,7 @@ class WorkerTest : public ::testing::Test {
   std::vector<redis::Reply> Commands(std::string wire, std::size_t count) {
     asio::io_context io;
     const redis::Settings settings =
-        redis_->SettingsFor("admin", *tls::ClientContext(worker_files_));
+        redis_->SettingsFor("admin", *tls::ContextSource::Client(worker_files_));
     std::vector<redis::Reply> replies;
     redis::Connection connection(io.get_executor());
     asio::co_spawn(io, Exchange(connection, settings, std::move(wire), count, replies),

@@ -1,0 +1,61 @@
+#include "services/common/tls/context_source.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "services/common/tls/context.h"
+
+namespace postern::tls {
+namespace {
+
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<ContextSource>> ContextSource::Server(Files files) {
+  return Open(&ServerContext, std::move(files));
+}
+
+absl::StatusOr<std::shared_ptr<ContextSource>> ContextSource::Client(Files files) {
+  return Open(&ClientContext, std::move(files));
+}
+
+absl::StatusOr<std::shared_ptr<ContextSource>> ContextSource::Open(Make make, Files files) {
+  std::shared_ptr<ContextSource> source(new ContextSource(make, std::move(files)));
+  if (auto refreshed = source->Refresh(); !refreshed.ok()) return refreshed.status();
+  return source;
+}
+
+std::shared_ptr<boost::asio::ssl::context> ContextSource::Current() {
+  Refresh().IgnoreError();
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+absl::StatusOr<bool> ContextSource::Refresh() {
+  const std::lock_guard lock(mutex_);
+  // Before the files are read: a change in between is seen the next time.
+  const Marks marks = Look();
+  if (current_ != nullptr && marks == marks_) return false;
+  marks_ = marks;
+  auto made = make_(files_);
+  if (!made.ok()) return made.status();
+  current_ = *std::move(made);
+  return true;
+}
+
+ContextSource::Marks ContextSource::Look() const {
+  Marks marks{};
+  std::size_t next = 0;
+  for (const std::string* path : {&files_.certificate, &files_.key, &files_.trust}) {
+    struct stat info {};
+    const bool there = ::stat(path->c_str(), &info) == 0;
+    marks[next++] =
+        there ? info.st_mtim.tv_sec * kNanosPerSecond + info.st_mtim.tv_nsec : std::int64_t{-1};
+    marks[next++] = there ? static_cast<std::int64_t>(info.st_ino) : std::int64_t{-1};
+  }
+  return marks;
+}
+
+}  // namespace postern::tls
