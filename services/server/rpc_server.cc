@@ -84,7 +84,10 @@ void RpcServer::OnDenied(std::string_view method, std::string_view peer,
                          const grpc::Status& status) {
   const bool unknown = status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
   (unknown ? denied_unknown_ : denied_role_).Increment();
-  if (!unknown && on_refused_) on_refused_(peer, method);
+  if (!unknown && on_refused_) {
+    const auto id = tls::SpiffeId::Parse(peer);
+    on_refused_(id.ok() ? id->Path() : std::string(), method);
+  }
   std::int64_t suppressed = 0;
   if (!denied_log_.Allow(&suppressed)) return;
   log::Warn("rpc_denied", "method", method.substr(0, kLoggedMethodMax), "peer", peer, "reason",

@@ -79,7 +79,7 @@ std::string PeerName(const grpc::AuthContext& context) {
   const std::vector<grpc::string_ref> values = context.FindPropertyValues(kSpiffeIdProperty);
   if (values.size() != 1) return "unknown";
   const absl::StatusOr<tls::SpiffeId> id = tls::SpiffeId::Parse(View(values.front()));
-  return id.ok() ? StrCat(tls::RoleName(id->role), "/", id->name) : "unknown";
+  return id.ok() ? id->Path() : "unknown";
 }
 
 std::shared_ptr<grpc::AuthMetadataProcessor> MakeAuthorizer(MethodTable table,

@@ -160,6 +160,8 @@ std::string SpiffeId::ToString() const {
   return StrCat("spiffe://", trust_domain, "/", RoleName(role), "/", name);
 }
 
+std::string SpiffeId::Path() const { return StrCat(RoleName(role), "/", name); }
+
 absl::StatusOr<PeerCertificate> ReadPeerCertificate(X509* certificate) {
   if (certificate == nullptr) return absl::PermissionDeniedError("no certificate was shown");
   const std::vector<std::string> uris = UriNames(certificate);

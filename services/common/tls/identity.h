@@ -25,6 +25,7 @@ struct SpiffeId {
   // characters of [a-z0-9._-].
   static absl::StatusOr<SpiffeId> Parse(std::string_view uri);
   std::string ToString() const;
+  std::string Path() const;  // `<role>/<name>`, for people and the audit log.
 };
 
 // What a verified peer certificate says.
