@@ -87,6 +87,11 @@ class RedisServer:
             raise ProcessError(f"redis: {' '.join(words)[:80]}: {(done.stdout + done.stderr).strip()[:300]}")
         return done.stdout.rstrip("\n")
 
+    def reload_certificates(self) -> None:
+        """Takes the certificate's files as they are now, without a restart; open connections stay."""
+        # Redis reads them again although the names are the same; in one command, so that key and certificate fit.
+        self.command("config", "set", "tls-cert-file", str(self._leaf.certificate), "tls-key-file", str(self._leaf.key))
+
     def info(self, section: str = "everything") -> dict[str, str]:
         """INFO as a dictionary."""
         lines = self.command("info", section).splitlines()

@@ -70,6 +70,14 @@ class Stack:
         self.redis: RedisServer | None = None
         self.mariadb: MariaDbServer | None = None
 
+    @classmethod
+    def attached(cls, folder: Path, record: dict) -> "Stack":
+        """The stores of a stack that another process started. `record`: what running.save wrote."""
+        stack = cls(folder, build=Path(record["build"]), ports=record["ports"], guard=False)
+        stack.authority = Authority(stack.folder / "certs")
+        stack._make_stores()
+        return stack
+
     def __enter__(self) -> "Stack":
         self.start()
         return self
@@ -98,6 +106,9 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._make_certificates()
         self._make_secrets()
+        self._make_stores()
+
+    def _make_stores(self) -> None:
         store, client = self.authority.leaf, self.authority.leaf("operator", "local")
         self.redis = RedisServer(
             self.folder / "redis", store("store", "redis"), self.authority.services_anchor, client,
@@ -196,6 +207,13 @@ class Stack:
     def sql(self, query: str) -> list[list[str]]:
         """Rows of a query as the database's administrator, values as text."""
         return self.mariadb.sql(query)
+
+    def renew_stores(self) -> None:
+        """New certificates for Redis and MariaDB, in use at once."""
+        for store in ("redis", "mariadb"):
+            self.authority.issue("store", store)
+        self.redis.reload_certificates()
+        self.mariadb.reload_certificates()
 
     def register_clients(self) -> None:
         """Registers every client that the server does not know, with its certificate."""

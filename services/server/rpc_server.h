@@ -25,8 +25,8 @@ namespace postern::server {
 class RpcServer {
  public:
   // Told of each refusal of authority: a known peer at a method that its role may not call. Must be
-  // thread-safe and must not block. `peer` is the path of its SPIFFE id, or empty; `method` comes from
-  // the peer.
+  // thread-safe and must not block. `peer` is the path of its SPIFFE id, or empty; `method` comes
+  // from the peer.
   using OnRefused = std::function<void(std::string_view peer, std::string_view method)>;
 
   RpcServer(std::string trust_domain, metrics::Registry& metrics, OnRefused on_refused = nullptr);

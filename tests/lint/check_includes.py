@@ -30,15 +30,17 @@ _LIBRARIES = {
     "http": {"base", "exec", "log", "metrics", "tls"},
     "rpc": {"base", "exec", "log", "metrics", "tls"},
     "audit": {"base", "crypto", "db"},
+    "trust": {"base", "config", "crypto", "http", "log", "metrics", "pki", "rpc", "tls"},
     "app": {"base", "http", "log", "metrics", "tls"},
 }
-_DOMAINS = {"services/audit", "services/keys", "services/clients", "services/messages"}
+_DOMAINS = {"services/audit", "services/certificates", "services/keys", "services/clients", "services/messages"}
 _ALL_COMMON = {_COMMON + library for library in _LIBRARIES}
 _PROTO = "postern/v1"
 
 # Folder to the folders that it may include besides itself.
 ALLOWED: dict[str, set[str]] = {
     **{_COMMON + library: {_COMMON + below for below in used} for library, used in _LIBRARIES.items()},
+    _COMMON + "trust": {_PROTO, *(_COMMON + below for below in _LIBRARIES["trust"])},
     **{domain: {_PROTO, *_ALL_COMMON} for domain in _DOMAINS},
     "services/ctl": {_PROTO, *_ALL_COMMON},
     "services/server": {_PROTO, *_ALL_COMMON, *_DOMAINS},

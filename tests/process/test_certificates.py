@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+import subprocess
 import unittest
 
 from support import Authority, Client, Leaf, ProcessTest, expired_certificate, wait_until
@@ -33,6 +34,30 @@ class Certificates(ProcessTest):
             return None
         finally:
             client.close()
+
+    def test_stores_renew_their_certificates_without_a_restart(self):
+        shown = {name: self.shown(self.stack.ports[name], name) for name in ("redis", "mariadb")}
+        pids = self.stack.redis.process.pid, self.stack.mariadb.process.pid
+        client = self.client()
+        self.assertEqual(client.send("renewal").status, 202)
+        self.stack.renew_stores()
+        self.assertEqual(client.send("renewal").status, 202)
+        for name, before in shown.items():
+            self.assertNotEqual(self.shown(self.stack.ports[name], name), before, name)
+        self.assertEqual((self.stack.redis.process.pid, self.stack.mariadb.process.pid), pids)
+        # Who connects anew meets the new one.
+        self.stack.redis.command("client", "kill", "type", "normal")
+        wait_until(lambda: client.send("renewal").status == 202, 10, "the edge's new connection to Redis")
+
+    def shown(self, port: int, name: str) -> str:
+        """Fingerprint of the certificate that a store shows."""
+        starttls = ["-starttls", "mysql"] if name == "mariadb" else []
+        leaf = self.authority.leaf("operator", "local")
+        done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *starttls, "-cert", str(leaf.certificate),
+                               "-key", str(leaf.key)], input="", capture_output=True, text=True, check=False, timeout=20)
+        begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+        self.assertIn(begin, done.stdout, done.stderr)
+        return done.stdout[done.stdout.index(begin):done.stdout.index(end)]
 
     def test_registered_client_is_welcome(self):
         self.assertEqual(self.answer(self.stack.clients["client-00"]), 200)
