@@ -22,9 +22,9 @@ namespace postern::edge {
 
 // Puts one lane's messages into the queue, over one Redis connection of its own (group commit):
 // messages that come together share a pipeline and its fsync. The first of a quiet moment goes at
-// once; after it, pipelines start at least `flush_interval` apart, more while deliveries lag. The connection is opened again
-// by itself, tried while idle, and given up when an exchange takes longer than kExchangeTimeout.
-// All calls on the lane's thread unless stated.
+// once; after it, pipelines start at least `flush_interval` apart, more while deliveries lag. The
+// connection is opened again by itself, tried while idle, and given up when an exchange takes
+// longer than kExchangeTimeout. All calls on the lane's thread unless stated.
 class Enqueuer {
  public:
   struct Settings {
