@@ -12,7 +12,6 @@ namespace postern::edge {
 namespace {
 
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-constexpr std::int64_t kRetryAfterMaxSeconds = 60;
 
 std::string_view StateName(v1::MessageState state) {
   switch (state) {

@@ -461,7 +461,7 @@ TEST_F(WorkerTest, DeletesStaleConsumersThatHoldNothing) {
   WorkerMetrics metrics(registry);
   redis::QueueSafety safety(registry);
   asio::io_context io;
-  const auto context = *tls::ClientContext(worker_files_);
+  const auto context = *tls::ContextSource::Client(worker_files_);
   QueueMonitor::Options options;
   options.consumer = "own";
   options.stale_after = 50ms;
