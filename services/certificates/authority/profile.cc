@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t kNameMax = 64;
 constexpr std::size_t kHostMax = 253;
+// It is the organisation of every subject, which has no more (X.520).
+constexpr std::size_t kTrustDomainMax = 64;
 constexpr std::size_t kLabelMax = 63;
 constexpr std::array<std::string_view, 2> kOwnHosts = {"localhost", "127.0.0.1"};
 
@@ -174,6 +176,8 @@ absl::StatusOr<Subject> SubjectOf(const pki::CertificateInfo& certificate,
       StrCat("the certificate is of no profile of trust domain ", trust_domain));
 }
 
-bool IsTrustDomain(std::string_view text) { return IsHostName(std::string(text)); }
+bool IsTrustDomain(std::string_view text) {
+  return text.size() <= kTrustDomainMax && IsHostName(std::string(text));
+}
 
 }  // namespace postern::authority

@@ -59,7 +59,7 @@ absl::StatusOr<Subject> MakeSubject(std::string_view profile, std::string_view n
 absl::StatusOr<Subject> SubjectOf(const pki::CertificateInfo& certificate,
                                   std::string_view trust_domain);
 
-// A host name in lower case, such as `postern.example.org`.
+// A host name in lower case of at most 64 characters, such as `postern.example.org`.
 bool IsTrustDomain(std::string_view text);
 
 }  // namespace postern::authority

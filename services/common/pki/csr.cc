@@ -91,7 +91,9 @@ absl::StatusOr<Csr> ParseCsr(std::string_view text) {
 std::string MakeCsr(EVP_PKEY* key, std::string_view common_name) {
   const crypto::X509RequestPtr request(X509_REQ_new());
   crypto::RequireOpenSsl(request != nullptr, "X509_REQ_new");
-  AppendToName(X509_REQ_get_subject_name(request.get()), "CN", common_name);
+  if (!common_name.empty()) {
+    AppendToName(X509_REQ_get_subject_name(request.get()), "CN", common_name);
+  }
   crypto::RequireOpenSsl(X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) == 1 &&
                              X509_REQ_set_pubkey(request.get(), key) == 1 &&
                              X509_REQ_sign(request.get(), key, EVP_sha256()) > 0,

@@ -25,7 +25,8 @@ struct Csr {
 // several common names.
 absl::StatusOr<Csr> ParseCsr(std::string_view request);
 
-// A request in PEM for `key`, CN `common_name`, signed with SHA-256.
+// A request in PEM for `key`, CN `common_name` (at most 64 characters; none when empty), signed
+// with SHA-256.
 std::string MakeCsr(EVP_PKEY* key, std::string_view common_name);
 
 }  // namespace postern::pki

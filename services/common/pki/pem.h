@@ -22,7 +22,8 @@ std::string PemOf(std::string_view der, std::string_view label);
 // The UTF-8 of a subject's only common name; empty for none, InvalidArgument for several.
 absl::StatusOr<std::string> CommonNameOf(const X509_NAME* subject);
 
-// Appends a CN or O of UTF-8 text to a name.
+// Appends a CN or O of 1 to 64 characters of UTF-8 to a name (X.520's bound; ends the process
+// otherwise).
 void AppendToName(X509_NAME* name, const char* field, std::string_view text);
 
 }  // namespace postern::pki

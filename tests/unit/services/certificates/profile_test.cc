@@ -39,6 +39,14 @@ TEST(ProfileTest, RefusesHostsWhereNoneBelongAndLivesThatAreTooLong) {
   EXPECT_FALSE(MakeSubject("edge", "e", many, {}).ok());
 }
 
+TEST(ProfileTest, ATrustDomainIsAShortHostName) {
+  EXPECT_TRUE(IsTrustDomain(std::string(60, 'a') + ".org"));
+  for (const std::string& text : {std::string(), std::string("Example.org"), std::string("a/b"),
+                                  std::string("a b"), std::string(61, 'a') + ".org"}) {
+    EXPECT_FALSE(IsTrustDomain(text)) << text;
+  }
+}
+
 TEST(ProfileTest, OnlyClientsComeFromTheClientsCa) {
   for (const Profile& profile : Profiles()) {
     EXPECT_EQ(profile.issuer == Kind::kClients, profile.name == "client") << profile.name;
