@@ -14,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kNameMax = 64;
+
 absl::StatusOr<std::string> Password(const CertificateFiles& files) {
   if (files.password_file.empty()) {
     return absl::InvalidArgumentError("--pkcs12 needs --password-file");
@@ -36,6 +38,11 @@ absl::StatusOr<CertificateOrder> PrepareOrder(const CertificateFiles& files,
     if (!csr.ok()) return absl::FailedPreconditionError(csr.status().message());
     order.csr = *std::move(csr);
     return order;
+  }
+  constexpr char kNameCharacters[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+  if (name.empty() || name.size() > kNameMax ||
+      name.find_first_not_of(kNameCharacters) != std::string::npos) {
+    return absl::InvalidArgumentError("the name has 1 to 64 characters of [a-z0-9._-]");
   }
   const auto kind = pki::ParseKeyKind(files.key_kind);
   if (!kind.ok()) return kind.status();

@@ -221,6 +221,8 @@ TEST_F(RunTest, WrongUseIsTwo) {
         {"message", "list", "--state", "lost"},
         {"client", "create", "acme"},
         {"cert", "issue", "edge"},
+        {"cert", "issue", "edge", std::string(65, 'a')},
+        {"cert", "issue", "edge", "\xff"},
         {"cert", "revoke", "00", "--reason", "boredom"},
         {"cert", "list", "--state", "lost"},
         {"ca", "rotate", "services-2"},
