@@ -56,6 +56,7 @@ struct EnrolOptions {
 
 struct RenewOptions {
   std::string file;
+  bool same_key = false;
   CertificateFiles files;
 };
 
@@ -168,6 +169,9 @@ absl::Status Renew(Context& context, const RenewOptions& options) {
   if (files.out.empty()) {
     files.out = std::filesystem::path(options.file).replace_extension().string();
   }
+  if (options.same_key) {
+    files.key_file = std::filesystem::path(options.file).replace_extension(".key").string();
+  }
   const auto order = PrepareOrder(files, info->common_name);
   if (!order.ok()) return order.status();
   v1::RenewCertificateRequest request;
@@ -244,6 +248,8 @@ void AddCertificateMakers(CommandTree& tree, CLI::App* noun, Context& context) {
       tree.Verb(noun, "renew", "Issues the successor of a good certificate, in its place.",
                 "renew the certificate", [&context, renewed] { return Renew(context, *renewed); });
   renew->add_option("file", renewed->file, "The certificate, PEM")->required();
+  renew->add_flag("--same-key", renewed->same_key,
+                  "Keep the key beside it, so that a running program never sees half of a change");
   AddFiles(renew, renewed->files);
 }
 

@@ -44,6 +44,14 @@ absl::StatusOr<CertificateOrder> PrepareOrder(const CertificateFiles& files,
       name.find_first_not_of(kNameCharacters) != std::string::npos) {
     return absl::InvalidArgumentError("the name has 1 to 64 characters of [a-z0-9._-]");
   }
+  if (!files.key_file.empty()) {
+    const auto pem = ReadSecretFile(files.key_file);
+    if (!pem.ok()) return absl::FailedPreconditionError(pem.status().message());
+    const auto key = pki::ParsePrivateKey(files.key_file, *pem, "");
+    if (!key.ok()) return key.status();
+    order.csr = pki::MakeCsr(key->get(), name);
+    return order;
+  }
   const auto kind = pki::ParseKeyKind(files.key_kind);
   if (!kind.ok()) return kind.status();
   if (!files.pkcs12_file.empty()) {

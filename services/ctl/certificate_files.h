@@ -12,6 +12,7 @@ namespace postern::ctl {
 // Where a key comes from and where the certificate goes.
 struct CertificateFiles {
   std::string csr_file;  // Empty: a new key is made here and never leaves this machine.
+  std::string key_file;  // Instead of a new key: this one, for a running program's certificate.
   std::string key_kind = "ec-p256";
   std::string out;            // Path without `.pem` and `.key`.
   std::string pkcs12_file;    // Instead of both, for a new key.
