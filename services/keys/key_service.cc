@@ -92,8 +92,9 @@ grpc::ServerUnaryReactor* KeyService::GetKeyStatus(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* KeyService::RotateMasterKey(grpc::CallbackServerContext* context,
                                                       const v1::RotateMasterKeyRequest* request,
                                                       v1::RotateMasterKeyResponse* response) {
-  return Submit(context, [this, request, response](db::Connection& connection) {
-    const auto active = master_keys_.Rotate(connection, request->version());
+  const std::string actor = rpc::PeerName(*context->auth_context());
+  return Submit(context, [this, request, response, actor](db::Connection& connection) {
+    const auto active = master_keys_.Rotate(connection, request->version(), actor);
     if (active.ok()) response->set_active_version(*active);
     return active.status();
   });
@@ -102,8 +103,9 @@ grpc::ServerUnaryReactor* KeyService::RotateMasterKey(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* KeyService::RetireMasterKey(grpc::CallbackServerContext* context,
                                                       const v1::RetireMasterKeyRequest* request,
                                                       v1::RetireMasterKeyResponse* /*response*/) {
-  return Submit(context, [this, request](db::Connection& connection) {
-    return master_keys_.Retire(connection, request->version());
+  const std::string actor = rpc::PeerName(*context->auth_context());
+  return Submit(context, [this, request, actor](db::Connection& connection) {
+    return master_keys_.Retire(connection, request->version(), actor);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_join.h"
+#include "services/common/audit/act.h"
 #include "services/common/base/strings.h"
 #include "services/keys/key_file.h"
 
@@ -27,6 +28,32 @@ const MasterKeyRow* FindRow(const std::vector<MasterKeyRow>& rows, std::uint32_t
     return row.version == version;
   });
   return found == rows.end() ? nullptr : &*found;
+}
+
+audit::Act MakeAct(const std::string& actor, const char* action, std::uint32_t version) {
+  audit::Act act;
+  act.actor = actor;
+  act.action = action;
+  act.target = StrCat("key/", version);
+  return act;
+}
+
+// The change of a row and its act, both or neither. FailedPrecondition when another server was
+// faster.
+absl::Status Change(db::Connection& connection,
+                    absl::StatusOr<bool> (*change)(db::Connection&, std::uint32_t),
+                    std::uint32_t version, const audit::Act& act) {
+  if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
+  const absl::StatusOr<bool> changed = change(connection, version);
+  absl::Status status = changed.status();
+  if (status.ok() && !*changed) {
+    status = absl::FailedPreconditionError(
+        StrCat("version ", version, " was changed by another server a moment ago"));
+  }
+  if (status.ok()) status = audit::Append(connection, act);
+  if (status.ok()) status = connection.Commit();
+  if (!status.ok()) connection.Rollback();
+  return status;
 }
 
 std::uint32_t ActiveOf(const std::vector<MasterKeyRow>& rows) {
@@ -210,7 +237,8 @@ absl::StatusOr<std::vector<MasterKeyState>> MasterKeyKeeper::Status(db::Connecti
 }
 
 absl::StatusOr<std::uint32_t> MasterKeyKeeper::Rotate(db::Connection& connection,
-                                                      std::uint32_t version) {
+                                                      std::uint32_t version,
+                                                      const std::string& actor) {
   const std::lock_guard lock(mutex_);
   // The file may have been changed a moment ago.
   const absl::StatusOr<View> view = Look(connection);
@@ -238,15 +266,17 @@ absl::StatusOr<std::uint32_t> MasterKeyKeeper::Rotate(db::Connection& connection
         StrCat("version ", target, " is not in the file of ", absl::StrJoin(lacking, ", "),
                " yet; add it there, servers read the file again every two seconds"));
   }
-  const auto activated = ActivateMasterKey(connection, target);
-  if (!activated.ok()) return activated.status();
+  const absl::Status activated =
+      Change(connection, ActivateMasterKey, target, MakeAct(actor, "key.rotate", target));
+  if (!activated.ok()) return activated;
   log::Info("master_key_rotated", "from", view->active, "to", target);
   const absl::StatusOr<View> after = Look(connection);
   if (!after.ok()) return after.status();
   return target;
 }
 
-absl::Status MasterKeyKeeper::Retire(db::Connection& connection, std::uint32_t version) {
+absl::Status MasterKeyKeeper::Retire(db::Connection& connection, std::uint32_t version,
+                                     const std::string& actor) {
   const std::lock_guard lock(mutex_);
   const auto rows = SelectMasterKeys(connection);
   if (!rows.ok()) return rows.status();
@@ -275,8 +305,9 @@ absl::Status MasterKeyKeeper::Retire(db::Connection& connection, std::uint32_t v
                                                 " data keys are still wrapped by version ", version,
                                                 "; the servers are at it, try again later"));
   }
-  const auto retired = RetireMasterKey(connection, version);
-  if (!retired.ok()) return retired.status();
+  const absl::Status retired =
+      Change(connection, RetireMasterKey, version, MakeAct(actor, "key.retire", version));
+  if (!retired.ok()) return retired;
   log::Info("master_key_retired", "version", version);
   const absl::StatusOr<View> after = Look(connection);
   return after.ok() ? absl::OkStatus() : after.status();

@@ -59,11 +59,13 @@ class MasterKeyKeeper {
   // Makes a version the one that wraps, and says which; 0: the highest in this server's file. The
   // data keys follow in the background. FailedPrecondition when it is not newer than the active
   // one, or a server that lives does not hold it.
-  absl::StatusOr<std::uint32_t> Rotate(db::Connection& connection, std::uint32_t version);
+  // `actor` (rpc::PeerName) goes into the audit log, in the same transaction.
+  absl::StatusOr<std::uint32_t> Rotate(db::Connection& connection, std::uint32_t version,
+                                       const std::string& actor);
   // Takes a version out of use for ever. NotFound when there is none; FailedPrecondition while it
   // is active, still wraps data keys, or the rotation away from it is so young that a server may
-  // not know of it.
-  absl::Status Retire(db::Connection& connection, std::uint32_t version);
+  // not know of it. `actor` as above.
+  absl::Status Retire(db::Connection& connection, std::uint32_t version, const std::string& actor);
 
   // One step on the calling thread: follows file and register, rewraps a page. True when there is
   // more to rewrap at once.

@@ -121,7 +121,7 @@ TEST_F(MasterKeyKeeperTest, ARotationWrapsEveryDataKeyAnewAndNoneChanges) {
   std::vector<NewDataKey> created;
   for (int i = 0; i < 250; ++i) created.push_back(*server->Create());
   server->Write(Line(1, 'a') + Line(2, 'b'));
-  const auto active = server->keeper->Rotate(*connection_, 0);
+  const auto active = server->keeper->Rotate(*connection_, 0, "operator/local");
   ASSERT_TRUE(active.ok()) << active.status();
   EXPECT_EQ(*active, 2u);
   EXPECT_EQ(server->Create()->wrapped.master_key_version(), 2u);
@@ -147,21 +147,21 @@ TEST_F(MasterKeyKeeperTest, EveryServerThatLivesHasToHoldTheNewVersion) {
   const auto one = MakeServer("server-1", Line(1, 'a') + Line(2, 'b'));
   const auto two = MakeServer("server-2", Line(1, 'a') + Line(2, 'b'));
   one->Write(Line(1, 'a') + Line(2, 'b') + Line(3, 'c'));
-  const auto refused = one->keeper->Rotate(*connection_, 3);
+  const auto refused = one->keeper->Rotate(*connection_, 3, "operator/local");
   EXPECT_EQ(refused.status().code(), StatusCode::kFailedPrecondition);
   EXPECT_THAT(Message(refused.status()), HasSubstr("server-2"));
   two->Write(Line(1, 'a') + Line(2, 'b') + Line(3, 'c'));
   Step(*two);
-  EXPECT_TRUE(one->keeper->Rotate(*connection_, 3).ok());
+  EXPECT_TRUE(one->keeper->Rotate(*connection_, 3, "operator/local").ok());
   Step(*two);
   EXPECT_EQ(two->Create()->wrapped.master_key_version(), 3u);
 }
 
 TEST_F(MasterKeyKeeperTest, SaysWhatARotationLacks) {
   const auto server = MakeServer("server-1", Line(1, 'a'));
-  EXPECT_THAT(Message(server->keeper->Rotate(*connection_, 0).status()),
+  EXPECT_THAT(Message(server->keeper->Rotate(*connection_, 0, "operator/local").status()),
               AllOf(HasSubstr(server->file), HasSubstr("add a line `2:")));
-  EXPECT_THAT(Message(server->keeper->Rotate(*connection_, 7).status()),
+  EXPECT_THAT(Message(server->keeper->Rotate(*connection_, 7, "operator/local").status()),
               AllOf(HasSubstr(server->file), HasSubstr("version 7")));
 }
 
@@ -178,7 +178,7 @@ TEST_F(MasterKeyKeeperTest, AStartWithoutAKeyThatIsNeededIsRefused) {
   const auto server = MakeServer("server-1", Line(1, 'a'));
   ASSERT_TRUE(server->Create().ok());
   server->Write(Line(1, 'a') + Line(2, 'b'));
-  ASSERT_TRUE(server->keeper->Rotate(*connection_, 2).ok());
+  ASSERT_TRUE(server->keeper->Rotate(*connection_, 2, "operator/local").ok());
   Server wrapping(settings_, "server-1", Line(1, 'a'));
   EXPECT_THAT(Message(wrapping.keeper->Prepare()), HasSubstr("version 2"));
   Server opening(settings_, "server-1", Line(2, 'b'));
@@ -191,16 +191,28 @@ TEST_F(MasterKeyKeeperTest, RetiresOnlyWhatNobodyNeeds) {
   const auto created = server->Create();
   server->Write(Line(1, 'a') + Line(2, 'b'));
   const auto retire = [&](std::uint32_t version) {
-    return server->keeper->Retire(*connection_, version);
+    return server->keeper->Retire(*connection_, version, "operator/local");
   };
   EXPECT_EQ(retire(9).code(), StatusCode::kNotFound);
   EXPECT_THAT(Message(retire(1)), HasSubstr("wraps data keys"));
-  ASSERT_TRUE(server->keeper->Rotate(*connection_, 2).ok());
+  ASSERT_TRUE(server->keeper->Rotate(*connection_, 2, "operator/local").ok());
   EXPECT_THAT(Message(retire(1)), HasSubstr("less than 10 s"));
   LetTimePass();
   EXPECT_THAT(Message(retire(1)), HasSubstr("1 data keys are still wrapped by version 1"));
   Step(*server);
   ASSERT_TRUE(retire(1).ok());
+  // The acts, and none for what was refused.
+  std::vector<std::string> acts;
+  ASSERT_TRUE(connection_
+                  ->Query("SELECT actor, action, target FROM audit_log ORDER BY sequence", {},
+                          [&acts](const db::Row& row) {
+                            acts.push_back(
+                                StrCat(row.String(0), " ", row.String(1), " ", row.String(2)));
+                            return absl::OkStatus();
+                          })
+                  .ok());
+  EXPECT_THAT(acts,
+              ElementsAre("operator/local key.rotate key/2", "operator/local key.retire key/1"));
   // In memory no more, wherever the line still is.
   v1::WrappedDataKey carried = created->wrapped;
   EXPECT_EQ(server->store->Masters()->Unwrap(created->id, carried).status().code(),
@@ -223,7 +235,7 @@ TEST_F(MasterKeyKeeperTest, ADamagedDataKeyIsLeftAloneCountedAndRepairedByAMessa
   const std::string id = StrCat("x'", HexEncode(damaged->id.bytes()), "'");
   Execute(StrCat("UPDATE data_keys SET wrapped = REVERSE(wrapped) WHERE id = ", id));
   server->Write(Line(1, 'a') + Line(2, 'b'));
-  ASSERT_TRUE(server->keeper->Rotate(*connection_, 2).ok());
+  ASSERT_TRUE(server->keeper->Rotate(*connection_, 2, "operator/local").ok());
   Step(*server);
   EXPECT_THAT(Wrapped(*server), ElementsAre(1, 1));
   EXPECT_THAT(server->metrics.Serialize(), HasSubstr("postern_data_keys_damaged 1"));
