@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "postern/v1/envelope.pb.h"
+#include "services/common/audit/act.h"
 #include "services/common/base/strings.h"
 #include "services/common/log/log.h"
 #include "services/common/redis/queue_layout.h"
@@ -60,25 +61,39 @@ absl::StatusOr<Letter> ReadLetter(const db::Row& row) {
   return letter;
 }
 
+absl::Status Record(db::Connection& connection, const DeadLetterFilter& filter,
+                    const std::vector<Letter>& letters, const std::string& actor) {
+  audit::Act act;
+  act.actor = actor;
+  act.action = "dead_letter.redrive";
+  act.target = letters.size() == 1 ? StrCat("message/", letters.front().id.ToString())
+                                   : std::string("message/*");
+  act.details = {{"count", StrCat(letters.size())},
+                 {"first", letters.front().id.ToString()},
+                 {"last", letters.back().id.ToString()}};
+  if (!filter.reason.empty()) act.details.emplace("reason", filter.reason);
+  if (!filter.client_id.empty()) act.details.emplace("client", filter.client_id);
+  return audit::Append(connection, act);
+}
+
 // In the open transaction: those that can come back, as they are now.
 absl::StatusOr<std::vector<Letter>> Revive(db::Connection& connection,
                                            const DeadLetterFilter& filter, const Uuid& after,
-                                           int limit, RedrivePart& part) {
+                                           int limit, const std::string& actor, RedrivePart& part) {
   Condition condition = ConditionOf(filter);
   condition.Add("id > ?", std::string(after.bytes()));
   condition.AddValue(limit);
+  const std::string sql = StrCat(kLetters, condition.sql(), kOnePart);
   std::vector<Letter> letters;
   int found = 0;
-  absl::Status status = connection.Query(StrCat(kLetters, condition.sql(), kOnePart),
-                                         condition.values(), [&](const db::Row& row) {
-                                           absl::StatusOr<Letter> letter = ReadLetter(row);
-                                           if (!letter.ok()) return letter.status();
-                                           part.last = letter->id;
-                                           ++found;
-                                           if (!letter->envelope.empty())
-                                             letters.push_back(*std::move(letter));
-                                           return absl::OkStatus();
-                                         });
+  absl::Status status = connection.Query(sql, condition.values(), [&](const db::Row& row) {
+    absl::StatusOr<Letter> letter = ReadLetter(row);
+    if (!letter.ok()) return letter.status();
+    part.last = letter->id;
+    ++found;
+    if (!letter->envelope.empty()) letters.push_back(*std::move(letter));
+    return absl::OkStatus();
+  });
   if (!status.ok()) return status;
   part.end = found < limit;
   part.skipped = found - static_cast<std::int64_t>(letters.size());
@@ -87,6 +102,9 @@ absl::StatusOr<std::vector<Letter>> Revive(db::Connection& connection,
         kRevive, {letter.epoch, std::string_view(letter.envelope), letter.id.bytes()});
     if (!changed.ok()) return changed.status();
   }
+  // Last of all: it locks the head of the log.
+  if (!letters.empty()) status = Record(connection, filter, letters, actor);
+  if (!status.ok()) return status;
   return letters;
 }
 
@@ -122,12 +140,12 @@ absl::Status Enqueue(db::Connection& connection, QueueClient& queue,
 absl::StatusOr<std::vector<DeadLetterGroup>> SummarizeDeadLetters(db::Connection& connection,
                                                                   const DeadLetterFilter& filter) {
   const Condition condition = ConditionOf(filter);
+  const std::string sql = StrCat(kGroups, condition.sql(), kByReason);
   std::vector<DeadLetterGroup> groups;
-  const absl::Status status = connection.Query(
-      StrCat(kGroups, condition.sql(), kByReason), condition.values(), [&](const db::Row& row) {
-        groups.push_back({row.String(0), row.Int(1), row.Int(2), row.Int(3), row.Int(4)});
-        return absl::OkStatus();
-      });
+  const absl::Status status = connection.Query(sql, condition.values(), [&](const db::Row& row) {
+    groups.push_back({row.String(0), row.Int(1), row.Int(2), row.Int(3), row.Int(4)});
+    return absl::OkStatus();
+  });
   if (!status.ok()) return status;
   return groups;
 }
@@ -140,7 +158,7 @@ absl::StatusOr<RedrivePart> RedriveDeadLetters(db::Connection& connection, Queue
   absl::Status status = connection.Begin();
   if (!status.ok()) return status;
   const absl::StatusOr<std::vector<Letter>> letters =
-      Revive(connection, filter, after, limit, part);
+      Revive(connection, filter, after, limit, actor, part);
   status = letters.status();
   if (status.ok()) status = connection.Commit();
   if (!status.ok()) {
@@ -148,11 +166,6 @@ absl::StatusOr<RedrivePart> RedriveDeadLetters(db::Connection& connection, Queue
     return status;
   }
   part.redriven = static_cast<std::int64_t>(letters->size());
-  if (part.redriven > 0) {
-    log::Info("dead_letters_redriven", "actor", actor, "count", part.redriven, "reason",
-              filter.reason, "client", filter.client_id, "first", letters->front().id.ToString(),
-              "last", letters->back().id.ToString());
-  }
   // They are queued in the register: what has no entry now gets one from the reconciler.
   status = Enqueue(connection, queue, *letters);
   if (!status.ok()) log::Warn("redriven_not_enqueued_yet", "error", status.ToString());

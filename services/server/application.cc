@@ -210,10 +210,7 @@ void Application::Parts::MakeUpkeep() {
   ledger = std::make_unique<messages::Ledger>(std::move(accounting), *queue, metrics);
   queue_service = std::make_unique<messages::QueueService>(*database, *queue, *reconciler);
   dead_letter_service = std::make_unique<messages::DeadLetterService>(
-      *database, *queue, [this](const grpc::AuthContext& context) {
-        const auto peer = rpc::PeerId(context, settings.trust_domain);
-        return peer.ok() ? peer->ToString() : std::string("unknown");
-      });
+      *database, *queue, [](const grpc::AuthContext& context) { return rpc::PeerName(context); });
   messages::Retention::Settings keeping;
   keeping.database = connections.database;
   keeping.holder = holder;

@@ -147,6 +147,8 @@ class WipedQueue(ProcessTest):
         # The register has it whole.
         self.assert_delivered({message_id: ""})
         self.assertEqual(self.stack.ctl_json("message", "get", message_id)["epoch"], 2)
+        acts = self.stack.sql("SELECT actor, target FROM audit_log WHERE action = 'dead_letter.redrive'")
+        self.assertEqual(acts, [["operator/local", f"message/{message_id}"]])
         self.assertEqual(self.stack.ctl("dead", "show", message_id, check=False).returncode, 4)
         self.assert_closed()
 

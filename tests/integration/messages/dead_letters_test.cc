@@ -74,6 +74,9 @@ TEST_F(DeadLettersTest, ARedriveStartsTheNextEpochInRegisterAndQueue) {
   EXPECT_EQ(part.redriven, 1);
   EXPECT_TRUE(part.end);
   EXPECT_EQ(Row(dead), "1 2 0  ");
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM audit_log WHERE actor = 'operator/test' AND action = "
+                   "'dead_letter.redrive'"),
+            1);
   EXPECT_EQ(Row(other), "4 1 1 NOT_STORABLE ");
   EXPECT_EQ(Entries(dead), 1);
   EXPECT_EQ(Command({"GET", redis::RequeuedKey(redis::ShardOf("acme"))}), "1");
