@@ -21,7 +21,8 @@ void QueueTest::SetUp() {
 }
 
 redis::Settings QueueTest::SettingsOfQueue() const {
-  return redis_->SettingsFor("server", *tls::ContextSource::Client(Certificates().Leaf("server", "a")));
+  return redis_->SettingsFor("server",
+                             *tls::ContextSource::Client(Certificates().Leaf("server", "a")));
 }
 
 std::string QueueTest::Add(const v1::Envelope& envelope) {
