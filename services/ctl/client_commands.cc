@@ -216,13 +216,6 @@ void AddClientCommands(CommandTree& tree, Context& context) {
   AddReason(AddOne(tree, context, noun, "resume", "Lets a suspended client send again.",
                    "resume the client", Resume));
 
-  AddOne(tree, context, noun, "show", "Shows a client.", "show the client", Show);
-  AddReason(AddOne(tree, context, noun, "suspend",
-                   "Takes a client's right to send; its connections are cut within a second.",
-                   "suspend the client", Suspend));
-  AddReason(AddOne(tree, context, noun, "resume", "Lets a suspended client send again.",
-                   "resume the client", Resume));
-
   auto listed = std::make_shared<ListOptions>();
   CLI::App* const list = tree.Verb(noun, "list", "Lists clients by id.", "list clients",
                                    [&context, listed] { return List(context, *listed); });

@@ -41,8 +41,8 @@ TEST(ClientValidationTest, NormalisesDomainAndFingerprint) {
 }
 
 TEST(ClientValidationTest, ReportsEveryFaultAtOnce) {
-  EXPECT_THAT(Error(Request("", "", "")), AllOf(HasSubstr("client_id:"), HasSubstr("; domain:"),
-                                                HasSubstr("; certificate_sha256:")));
+  EXPECT_THAT(Error(Request("", "", "ab")), AllOf(HasSubstr("client_id:"), HasSubstr("; domain:"),
+                                                  HasSubstr("; certificate_sha256:")));
   EXPECT_THAT(Error(Request("acme", "-bad-", kFingerprint)),
               AllOf(Not(HasSubstr("client_id:")), HasSubstr("domain:")));
 }
