@@ -16,7 +16,7 @@ DEFAULT_FOLDER = ROOT / ".run"
 PORTS = {"edge": 8443, "server": 9443, "redis": 6390, "mariadb": 3390,
          "edge_ops": 9101, "worker_ops": 9100, "server_ops": 9102}
 
-_MADE = ("certs", "secrets", "redis", "mariadb", "server-*", "edge-*", "worker-*", "posternctl.yaml", "local.json")
+_MADE = ("audit", "certs", "secrets", "redis", "mariadb", "server-*", "edge-*", "worker-*", "posternctl.yaml", "local.json")
 
 _STOP_ORDER = ("edge", "worker", "server", "redis", "mariadb")
 

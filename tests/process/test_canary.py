@@ -36,7 +36,7 @@ end
 class NoPlaintext(ProcessTest):
     options = {
         "clients": 1, "workers": 1,
-        "overrides": {"edge": {"log.level": "debug"}, "server": {"log.level": "debug"},
+        "overrides": {"edge": {"log.level": "debug"}, "server": {"log.level": "debug", "reconcile.interval_ms": 3_600_000},
                       "worker": {"log.level": "debug", "retry_interval_ms": 500}},
     }
 

@@ -32,6 +32,11 @@ class WipedQueue(ProcessTest):
         self.server, self.worker = self.stack.programs["server-1"], self.stack.programs["worker-1"].process
         self.requeued = self.server.metric("postern_reconciler_requeued_total")
 
+    def pause_worker(self) -> None:
+        """It reads nothing from now on, not even by the read that it was waiting in."""
+        self.worker.pause()
+        wait_until(lambda: self.stack.redis.info("clients")["blocked_clients"] == "0", 5, "the last read to end")
+
     def accept(self, count: int) -> dict[str, str]:
         """Accepted and registered."""
         client = self.client()
@@ -57,7 +62,7 @@ class WipedQueue(ProcessTest):
         self.assertEqual(self.server.metric("postern_reconciler_requeued_total") - self.requeued, count)
 
     def test_deleted_entries(self):
-        self.worker.pause()
+        self.pause_worker()
         accepted = self.accept(20)
         self.every_stream("redis.call('xtrim', key, 'maxlen', 0)")
         self.worker.resume()
@@ -66,7 +71,7 @@ class WipedQueue(ProcessTest):
         self.assert_closed()
 
     def test_lost_consumer_groups(self):
-        self.worker.pause()
+        self.pause_worker()
         accepted = self.accept(20)
         self.every_stream("redis.call('xgroup', 'destroy', key, 'workers')")
         self.worker.resume()
@@ -74,7 +79,7 @@ class WipedQueue(ProcessTest):
         self.assert_requeued(0)
 
     def test_entries_that_were_read_and_that_nobody_holds(self):
-        self.worker.pause()
+        self.pause_worker()
         accepted = self.accept(20)
         self.every_stream("redis.call('xreadgroup', 'group', 'workers', 'ghost', 'streams', key, '>') "
                           "redis.call('xgroup', 'delconsumer', key, 'workers', 'ghost')")
@@ -85,7 +90,7 @@ class WipedQueue(ProcessTest):
 
     def test_older_data_restored(self):
         redis = self.stack.redis
-        self.worker.pause()
+        self.pause_worker()
         accepted = self.accept(10)
         backup = self.folder / "appendonly-backup"
         shutil.copytree(redis.data / "appendonlydir", backup)
@@ -103,7 +108,7 @@ class WipedQueue(ProcessTest):
         self.assertEqual(int(self.stack.ctl_json("ledger")["accepted"]), total)
 
     def test_operators_see_and_heal_it(self):
-        self.worker.pause()
+        self.pause_worker()
         accepted = self.accept(5)
         self.stack.redis.command("flushall")
         wait_until(lambda: self.entries() == 5, 10, "the entries")
@@ -120,7 +125,7 @@ class WipedQueue(ProcessTest):
         self.assert_delivered(accepted)
 
     def test_dead_letters_are_listed_by_reason_and_come_back(self):
-        self.worker.pause()
+        self.pause_worker()
         client = self.client()
         message_id = client.send("x" * 1000).json["id"]
         wait_until(lambda: self.count("pending") == 1, 10, "the registration")
@@ -159,7 +164,7 @@ class WipedQueue(ProcessTest):
         second.ops_port = free_port()
         second.config |= {"ops.port": second.ops_port, "listen.port": free_port()}
         stack.programs["server-2"] = second
-        self.worker.pause()
+        self.pause_worker()
         accepted = self.accept(30)
         second.start()
         wait_until(lambda: self.server.metric("postern_reconciler_leader") == 1, 10, "the first server to lead")
@@ -175,38 +180,6 @@ class WipedQueue(ProcessTest):
         self.assert_requeued(0)
         second.stop()
         del stack.programs["server-2"]
-
-
-class ExhaustedAttempts(ProcessTest):
-    options = {
-        "clients": 1, "workers": 1,
-        "overrides": {"server": {"attempts_max": 2}, "worker": {"retry_interval_ms": 500}},
-    }
-
-    def test_become_dead_letters_and_leave_the_queue(self):
-        # Every delivery fails, none of them for ever: no key opens the message.
-        worker = self.stack.programs["worker-1"].process
-        worker.pause()
-        message_id = self.client().send("no key for me").json["id"]
-        wait_until(lambda: self.count("pending") == 1, 10, "the registration")
-        server = self.stack.programs["server-1"]
-        server.stop()
-        master = server.config["keys.master_key_file"]
-        whole = master.read_text()
-        self.addCleanup(master.write_text, whole)
-        master.write_text("7:" + "a" * 64 + "\n")
-        self.stack.sql("DELETE FROM data_keys")
-        server.start()
-        worker.resume()
-        wait_until(lambda: self.entries() == 0, 20, "the entry to be removed")
-        shown = self.stack.ctl_json("dead", "show", message_id)
-        self.assertEqual((shown["reason"], shown["attempts"], shown["last_error"]),
-                         ("ATTEMPTS_EXHAUSTED", 2, "DATA_KEY_UNKNOWN"))
-        server.stop()
-        master.write_text(whole)
-        server.start()
-        self.stack.ctl("dead", "redrive", "--reason", "ATTEMPTS_EXHAUSTED", "--yes")
-        self.assert_delivered({message_id: ""})
 
 
 if __name__ == "__main__":
