@@ -72,6 +72,8 @@ class NoPlaintext(ProcessTest):
     def test_stores_logs_and_metrics(self):
         worker, mariadb, redis = self.stack.programs["worker-1"], self.stack.mariadb, self.stack.redis
         worker.process.pause()
+        # Its last read would take the first message, which is the one to be damaged.
+        wait_until(lambda: redis.info("clients")["blocked_clients"] == "0", 5, "the last read to end")
         self.send_some()
         wait_until(lambda: self.count("pending") == 30, 10, "all registrations")
         redis.command("eval", DAMAGE, "0")
