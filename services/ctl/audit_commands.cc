@@ -1,6 +1,5 @@
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,7 +11,7 @@
 #include "services/common/base/strings.h"
 #include "services/common/rpc/status.h"
 #include "services/ctl/command.h"
-#include "services/ctl/json.h"
+#include "services/ctl/pages.h"
 #include "services/ctl/table.h"
 #include "services/ctl/text.h"
 
@@ -53,26 +52,13 @@ absl::Status List(Context& context, const ListOptions& options) {
   request.set_target(options.target);
   request.set_page_size(options.all ? kPageSizeMax : options.limit);
   request.set_page_token(options.page_token);
-  std::optional<JsonListWriter> json;
-  for (bool first = true;; first = false) {
-    v1::ListAuditRowsResponse page;
-    const grpc::Status status = stub->ListAuditRows(context.Call().get(), request, &page);
-    if (!status.ok()) return rpc::FromGrpc(status);
-    if (!context.options().json()) {
-      PrintRows(context, page.rows(), first);
-    } else {
-      if (first) json.emplace(context.out(), "rows");
-      for (const v1::AuditRow& row : page.rows()) json->Add(row);
-    }
-    request.set_page_token(page.next_page_token());
-    if (!options.all || page.next_page_token().empty()) break;
-  }
-  if (json) {
-    json->End(request.page_token());
-  } else if (!request.page_token().empty()) {
-    context.err() << "There are more: --page-token " << request.page_token() << " (or --all)\n";
-  }
-  return absl::OkStatus();
+  return ListPages<v1::ListAuditRowsResponse>(
+      context, std::move(request), options.all, "rows",
+      [&](const auto& ask, auto& page) {
+        return stub->ListAuditRows(context.Call().get(), ask, &page);
+      },
+      [](const auto& page) -> const auto& { return page.rows(); },
+      [&](const auto& rows, bool first) { PrintRows(context, rows, first); });
 }
 
 absl::Status At(const std::string& path, const absl::Status& status) {

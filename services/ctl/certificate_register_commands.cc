@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "postern/v1/certificate_service.grpc.pb.h"
@@ -13,6 +13,7 @@
 #include "services/ctl/certificate_view.h"
 #include "services/ctl/command.h"
 #include "services/ctl/json.h"
+#include "services/ctl/pages.h"
 #include "services/ctl/text.h"
 
 // The commands that look certificates up, and that end them.
@@ -121,26 +122,13 @@ absl::Status List(Context& context, const ListOptions& options) {
   const auto stub = Stub(context);
   if (!stub.ok()) return stub.status();
   v1::ListCertificatesRequest request = ListRequest(options);
-  std::optional<JsonListWriter> json;
-  for (bool first = true;; first = false) {
-    v1::ListCertificatesResponse page;
-    const grpc::Status status = (*stub)->ListCertificates(context.Call().get(), request, &page);
-    if (!status.ok()) return rpc::FromGrpc(status);
-    if (!context.options().json()) {
-      Print(context, page.certificates(), first);
-    } else {
-      if (first) json.emplace(context.out(), "certificates");
-      for (const v1::Certificate& one : page.certificates()) json->Add(one);
-    }
-    request.set_page_token(page.next_page_token());
-    if (!options.all || page.next_page_token().empty()) break;
-  }
-  if (json) {
-    json->End(request.page_token());
-  } else if (!request.page_token().empty()) {
-    context.err() << "There are more: --page-token " << request.page_token() << " (or --all)\n";
-  }
-  return absl::OkStatus();
+  return ListPages<v1::ListCertificatesResponse>(
+      context, std::move(request), options.all, "certificates",
+      [&](const auto& ask, auto& page) {
+        return (*stub)->ListCertificates(context.Call().get(), ask, &page);
+      },
+      [](const auto& page) -> const auto& { return page.certificates(); },
+      [&](const auto& rows, bool first) { Print(context, rows, first); });
 }
 
 struct Finding {

@@ -1,6 +1,6 @@
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_join.h"
 #include "postern/v1/client_service.grpc.pb.h"
@@ -10,6 +10,7 @@
 #include "services/ctl/client_certificate.h"
 #include "services/ctl/command.h"
 #include "services/ctl/json.h"
+#include "services/ctl/pages.h"
 #include "services/ctl/table.h"
 #include "services/ctl/text.h"
 
@@ -146,26 +147,13 @@ absl::Status List(Context& context, const ListOptions& options) {
   v1::ListClientsRequest request;
   request.set_page_size(options.all ? kPageSizeMax : options.limit);
   request.set_page_token(options.page_token);
-  std::optional<JsonListWriter> json;
-  for (bool first = true;; first = false) {
-    v1::ListClientsResponse page;
-    const grpc::Status status = stub->ListClients(context.Call().get(), request, &page);
-    if (!status.ok()) return rpc::FromGrpc(status);
-    if (!context.options().json()) {
-      PrintClients(context, page.clients(), first);
-    } else {
-      if (first) json.emplace(context.out(), "clients");
-      for (const v1::Client& client : page.clients()) json->Add(client);
-    }
-    request.set_page_token(page.next_page_token());
-    if (!options.all || page.next_page_token().empty()) break;
-  }
-  if (json) {
-    json->End(request.page_token());
-  } else if (!request.page_token().empty()) {
-    context.err() << "There are more: --page-token " << request.page_token() << " (or --all)\n";
-  }
-  return absl::OkStatus();
+  return ListPages<v1::ListClientsResponse>(
+      context, std::move(request), options.all, "clients",
+      [&](const auto& ask, auto& page) {
+        return stub->ListClients(context.Call().get(), ask, &page);
+      },
+      [](const auto& page) -> const auto& { return page.clients(); },
+      [&](const auto& rows, bool first) { PrintClients(context, rows, first); });
 }
 
 // A verb on one client, and where its options are kept.
