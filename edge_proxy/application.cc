@@ -235,7 +235,8 @@ absl::Status Application::CheckRevocation(const tls::PeerCertificate& peer) cons
 
 void Application::FollowListenFiles() {
   const absl::StatusOr<bool> changed = listen_context_->Refresh();
-  if (!changed.ok()) log::Warn("listen_certificate_not_taken", "reason", changed.status().message());
+  if (!changed.ok())
+    log::Warn("listen_certificate_not_taken", "reason", changed.status().message());
   if (!changed.ok() || !*changed) return;
   server_->UseContext(listen_context_->Current());
   log::Info("listen_certificate_taken", "file", settings_.listen.certificate);

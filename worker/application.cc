@@ -98,8 +98,8 @@ Application::Application(const Settings& settings, Ground ground)
       ops_(*registry_, [this] { return Checks(); }) {
   metrics_.in_flight_max.Set(static_cast<double>(in_flight_.max()));
   registry_->GaugeFunction("postern_worker_in_flight",
-                          "Messages taken from the queue and not yet acknowledged.",
-                          [this] { return static_cast<double>(in_flight_.size()); });
+                           "Messages taken from the queue and not yet acknowledged.",
+                           [this] { return static_cast<double>(in_flight_.size()); });
   in_flight_.OnRoom([this] { reader_.Wake(); });
   reporter_.OnRemove([this](const EntryKey& key) {
     metrics_.dead.Increment();

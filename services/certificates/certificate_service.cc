@@ -94,8 +94,7 @@ absl::Status Rotate(db::Connection& connection, Authorities& authorities,
 
 CertificateService::CertificateService(db::Executor& database, Authorities* authorities,
                                        TrustFeed& trust, std::string trust_domain,
-                                       std::function<void()> on_changed,
-                                       metrics::Registry& metrics)
+                                       std::function<void()> on_changed, metrics::Registry& metrics)
     : database_(database),
       authorities_(authorities),
       trust_(trust),

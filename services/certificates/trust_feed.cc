@@ -96,8 +96,7 @@ absl::StatusOr<TrustFeed::Trust> TrustFeed::ReadTrust(db::Connection& connection
   next.clients_pem = TrustedPem(*records, authority::Kind::kClients);
   next.services_revision =
       next.services_pem == known.services_pem ? known.services_revision : revision;
-  next.clients_revision =
-      next.clients_pem == known.clients_pem ? known.clients_revision : revision;
+  next.clients_revision = next.clients_pem == known.clients_pem ? known.clients_revision : revision;
   for (const authority::IssuerRecord& record : *records) {
     if (!IsTrusted(record.state)) continue;
     const std::string name = record.name.ToString();

@@ -29,13 +29,13 @@ struct TrustCursor {
   std::string issuer;
 };
 
-// Whom to trust, in memory, kept up to date by a thread that reads the revision of the trust twice a
-// second and when nudged: other servers change it, too. Watchers take their steps from memory, each
-// at its own pace. A step holds one CRL at most. Thread-safe, except Start and Stop.
+// Whom to trust, in memory, kept up to date by a thread that reads the revision of the trust twice
+// a second and when nudged: other servers change it, too. Watchers take their steps from memory,
+// each at its own pace. A step holds one CRL at most. Thread-safe, except Start and Stop.
 class TrustFeed {
  public:
-  // `database` must outlive this. `on_change` is called on the feed's thread after each change, once
-  // the watchers were told.
+  // `database` must outlive this. `on_change` is called on the feed's thread after each change,
+  // once the watchers were told.
   TrustFeed(db::Executor& database, std::function<void()> on_change, metrics::Registry& metrics);
   ~TrustFeed();
   // Reads everything, then starts the thread. The database's error when it cannot be read.

@@ -43,8 +43,8 @@ Finding Certificate(const Config& config) {
             "Correct mesh.key_file; the key has to be yours alone (chmod 600)."};
   }
   const std::int64_t left_s = life->not_after_s - NowMicros() / kMicrosPerSecond;
-  finding.detail =
-      StrCat(left_s <= 0 ? "ended at " : "ends at ", FormatRfc3339(life->not_after_s * kMicrosPerSecond));
+  finding.detail = StrCat(left_s <= 0 ? "ended at " : "ends at ",
+                          FormatRfc3339(life->not_after_s * kMicrosPerSecond));
   if (left_s < kWarnBelowSeconds) {
     finding.state = left_s <= 0 ? State::kFail : State::kWarn;
     finding.fix = StrCat("Renew ", config.mesh.certificate, ".");

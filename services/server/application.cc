@@ -267,13 +267,13 @@ absl::Status Application::Parts::StartOps() {
 }
 
 absl::Status Application::Parts::StartRpc() {
-  const absl::Status started = rpc.Start(
-      settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
-      member->check(),
-      {key_service.get(), client_service.get(), certificate_service.get(),
-       registration_service.get(), delivery_service.get(), message_service.get(),
-       queue_service.get(), dead_letter_service.get(), retention_service.get(),
-       audit_service.get()});
+  const absl::Status started =
+      rpc.Start(settings.listen_address, static_cast<std::uint16_t>(settings.listen_port),
+                settings.mesh, member->check(),
+                {key_service.get(), client_service.get(), certificate_service.get(),
+                 registration_service.get(), delivery_service.get(), message_service.get(),
+                 queue_service.get(), dead_letter_service.get(), retention_service.get(),
+                 audit_service.get()});
   if (!started.ok()) return started;
   member->Start();
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },

@@ -45,7 +45,7 @@ bool LocalTrust::Refused(const tls::CertificateRef& certificate) const {
 void LocalTrust::CutRefused() {
   if (!member_.check()) return;
   const auto pem = ReadFile(own_certificate_);
-  const auto own = pem.ok() ? tls::CertificateRefOfPem(*pem) : pem.status();
+  const auto own = tls::CertificateRefOfPem(pem.ok() ? *pem : "");
   const bool out = own.ok() && IsRevoked(member_.check()(*own));
   if (out) log::Error("own_certificate_revoked", "file", own_certificate_);
   const std::size_t cut = connections_.CutRevoked(

@@ -33,8 +33,8 @@ class RpcServer {
   RpcServer(std::string trust_domain, metrics::Registry& metrics, OnRefused on_refused = nullptr);
 
   // Starts to serve; every service is NOT_SERVING until SetServing(true). `check` may refuse peers;
-  // null: nobody is asked. `services` must outlive Shutdown. FailedPrecondition for unusable certificate files, Unavailable when the address is
-  // taken.
+  // null: nobody is asked. `services` must outlive Shutdown. FailedPrecondition for unusable
+  // certificate files, Unavailable when the address is taken.
   absl::Status Start(const std::string& address, std::uint16_t port, const tls::Files& files,
                      tls::RevocationCheck check, const std::vector<grpc::Service*>& services);
   // The port that was taken, for `port` 0.

@@ -40,8 +40,8 @@ http::Check CertificateWatch::Check() {
       return check;
     }
     not_after_s_ = life->not_after_s;
-    warn_below_s_ = std::min(kWarnBelowSecondsMax,
-                             (life->not_after_s - life->not_before_s) / kLifePerWarning);
+    warn_below_s_ =
+        std::min(kWarnBelowSecondsMax, (life->not_after_s - life->not_before_s) / kLifePerWarning);
     read_at_us_ = now_us;
     not_after_.Set(static_cast<double>(life->not_after_s));
   }

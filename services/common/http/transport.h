@@ -40,8 +40,7 @@ class Transport {
   enum class Read { kData, kWouldBlock, kClosed };
 
   // `tls` may be null: plain. `scratch` outlives the transport.
-  Transport(Socket socket, const std::shared_ptr<boost::asio::ssl::context>& tls,
-            Scratch& scratch);
+  Transport(Socket socket, const std::shared_ptr<boost::asio::ssl::context>& tls, Scratch& scratch);
   ~Transport();
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;

@@ -50,8 +50,8 @@ grpc::Status CheckRevocation(const tls::RevocationCheck& check,
   return {grpc::StatusCode::UNAUTHENTICATED, std::string(checked.message())};
 }
 
-// The chain is already verified. Verifiers live as long as their credentials, and keep the file that
-// these read.
+// The chain is already verified. Verifiers live as long as their credentials, and keep the file
+// that these read.
 class PeerVerifier final : public tls_api::ExternalCertificateVerifier {
  public:
   PeerVerifier(tls::RevocationCheck check, std::shared_ptr<IdentityFile> identity)
@@ -104,8 +104,8 @@ class ServerRoleVerifier final : public tls_api::ExternalCertificateVerifier {
 
 std::shared_ptr<tls_api::CertificateProviderInterface> WatchFiles(const IdentityFile& identity,
                                                                   const std::string& trust) {
-  return std::make_shared<tls_api::FileWatcherCertificateProvider>(
-      identity.path(), identity.path(), trust, kFileWatchSeconds);
+  return std::make_shared<tls_api::FileWatcherCertificateProvider>(identity.path(), identity.path(),
+                                                                   trust, kFileWatchSeconds);
 }
 
 grpc::ChannelArguments ChannelArguments() {
@@ -128,8 +128,8 @@ grpc::ChannelArguments ChannelArguments() {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(const tls::Files& files,
-                                                                           tls::RevocationCheck check) {
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(
+    const tls::Files& files, tls::RevocationCheck check) {
   // gRPC itself takes unusable files in silence and refuses every handshake.
   if (auto usable = tls::ServerContext(files); !usable.ok()) return usable.status();
   auto identity = IdentityFile::Of(files);

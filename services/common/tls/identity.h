@@ -38,7 +38,7 @@ struct CertificateRef {
 struct PeerCertificate {
   SpiffeId id;
   std::string common_name;
-  std::string sha256_hex;        // Fingerprint of the DER, 64 lower-case digits.
+  std::string sha256_hex;  // Fingerprint of the DER, 64 lower-case digits.
   CertificateRef ref;
   std::int64_t not_after_s = 0;  // Seconds since the Unix epoch.
 };
@@ -55,8 +55,8 @@ absl::StatusOr<PeerCertificate> ReadPeerCertificatePem(std::string_view pem);
 absl::Status CheckOwnCertificate(const std::string& pem_path, Role role,
                                  std::string_view trust_domain);
 
-// Which one the first certificate in a PEM text is, whatever it says. PermissionDenied when there is
-// none.
+// Which one the first certificate in a PEM text is, whatever it says. PermissionDenied when there
+// is none.
 absl::StatusOr<CertificateRef> CertificateRefOfPem(std::string_view pem);
 
 // The name of a CA as CertificateRef::issuer has it.

@@ -33,21 +33,22 @@ absl::StatusOr<crypto::Secret> ReadKeyPair(const Files& files) {
   // An encrypted key would ask on the terminal: the empty password makes it an error instead.
   char no_password[] = "";
   ERR_clear_error();
-  const crypto::X509Ptr leaf(PEM_read_bio_X509(Reader(pair.view()).get(), nullptr, nullptr, nullptr));
+  const crypto::X509Ptr leaf(
+      PEM_read_bio_X509(Reader(pair.view()).get(), nullptr, nullptr, nullptr));
   if (leaf == nullptr) {
     return absl::FailedPreconditionError(
         StrCat("certificate file ", files.certificate, ": ", crypto::OpenSslReason()));
   }
-  const crypto::KeyPtr key(PEM_read_bio_PrivateKey(Reader(pair.view()).get(), nullptr, nullptr, no_password));
+  const crypto::KeyPtr key(
+      PEM_read_bio_PrivateKey(Reader(pair.view()).get(), nullptr, nullptr, no_password));
   if (key == nullptr) {
     return absl::FailedPreconditionError(
         StrCat("key file ", files.key, ": ", crypto::OpenSslReason()));
   }
   if (X509_check_private_key(leaf.get(), key.get()) != 1) {
     ERR_clear_error();
-    return absl::FailedPreconditionError(StrCat("key file ", files.key,
-                                                " does not belong to certificate file ",
-                                                files.certificate));
+    return absl::FailedPreconditionError(
+        StrCat("key file ", files.key, " does not belong to certificate file ", files.certificate));
   }
   return pair;
 }

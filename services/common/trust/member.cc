@@ -74,8 +74,7 @@ absl::Status Member::Open(metrics::Registry& metrics) {
   if (!made.ok()) return made.status();
   channel_ = *std::move(made);
   stub_ = v1::CertificateService::NewStub(channel_);
-  renewers_.push_back(
-      std::make_unique<Renewer>("mesh", settings_.mesh, *stub_, *state_, metrics));
+  renewers_.push_back(std::make_unique<Renewer>("mesh", settings_.mesh, *stub_, *state_, metrics));
   if (settings_.listen) {
     renewers_.push_back(
         std::make_unique<Renewer>("listen", *settings_.listen, *stub_, *state_, metrics));

@@ -17,7 +17,7 @@
 namespace postern::trust {
 namespace {
 
-constexpr std::chrono::seconds kCallTimeout{10};
+constexpr std::chrono::seconds kCallTimeout{5};
 constexpr std::int64_t kRetryMaxSeconds = 60;
 constexpr std::int64_t kRetriesPerLife = 30;
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;

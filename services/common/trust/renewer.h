@@ -17,8 +17,8 @@
 
 namespace postern::trust {
 
-// When a certificate that lives from `begin_s` to `end_s` (seconds since the Unix epoch) is renewed:
-// at two thirds of its life, less up to a twentieth; `jitter` is 0 to 1.
+// When a certificate that lives from `begin_s` to `end_s` (seconds since the Unix epoch) is
+// renewed: at two thirds of its life, less up to a twentieth; `jitter` is 0 to 1.
 std::int64_t RenewalTime(std::int64_t begin_s, std::int64_t end_s, double jitter);
 // How long after a failure it is tried again: a minute, or less where life is short.
 std::int64_t RetrySeconds(std::int64_t begin_s, std::int64_t end_s);
@@ -31,7 +31,7 @@ class Renewer {
   Renewer(std::string usage, tls::Files files, v1::CertificateService::StubInterface& stub,
           const TrustState& state, metrics::Registry& metrics);
 
-  // Reads the file when it changed, and renews when it is time; blocks for a call, 10 s at most.
+  // Reads the file when it changed, and renews when it is time; blocks for a call, 5 s at most.
   // `now_s`: seconds since the Unix epoch.
   void Look(std::int64_t now_s);
   // Passes, or warns when the last try failed or the certificate has ended.

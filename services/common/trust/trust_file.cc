@@ -12,15 +12,15 @@ constexpr char kFormat[] = "postern-trust 1 ";
 
 absl::Status Torn(const std::string& path) {
   return absl::DataLossError(StrCat(
-      path, ": torn, or no state of revocations: remove it; the main server tells all of it again"));
+      path,
+      ": torn, or no state of revocations: remove it; the main server tells all of it again"));
 }
 
 }  // namespace
 
 absl::Status WriteTrustFile(const std::string& path, const v1::WatchTrustResponse& state) {
   const std::string body = state.SerializeAsString();
-  return WriteFileAtomically(path,
-                             StrCat(kFormat, HexEncode(crypto::Sha256(body)), "\n", body));
+  return WriteFileAtomically(path, StrCat(kFormat, HexEncode(crypto::Sha256(body)), "\n", body));
 }
 
 absl::StatusOr<v1::WatchTrustResponse> ReadTrustFile(const std::string& path) {

@@ -57,7 +57,7 @@ absl::Status TrustState::Load() {
     const std::string& path = services ? settings_.services_file : settings_.clients_file;
     if (path.empty()) continue;
     const auto pem = ReadFile(path);
-    if (!pem.ok()) return pem.status();
+    if (!pem.ok()) return absl::FailedPreconditionError(pem.status().message());
     if (absl::Status s = TakeCas(*pem, services, next.issuers); !s.ok()) {
       return absl::FailedPreconditionError(StrCat(path, ": ", ToStd(s.message())));
     }
@@ -171,8 +171,8 @@ void TrustState::TakeRevoked(const v1::WatchTrustResponse& step, Snapshot& next)
   for (const v1::RevokedSerial& revoked : step.revoked()) {
     const auto serial = pki::Serial::FromBytes(revoked.serial());
     if (!serial.ok()) continue;
-    const bool listed = std::any_of(
-        next.issuers.begin(), next.issuers.end(), [&](const auto& entry) {
+    const bool listed =
+        std::any_of(next.issuers.begin(), next.issuers.end(), [&](const auto& entry) {
           return entry.second->list != nullptr && entry.second->list->Contains(*serial);
         });
     if (!listed) next.early.insert(*serial);
@@ -223,8 +223,7 @@ bool TrustState::IsFresh(const Issuer& issuer) const {
 bool TrustState::IssuedByServices(X509* certificate) const {
   const auto state = Current();
   return std::any_of(state->issuers.begin(), state->issuers.end(), [&](const auto& entry) {
-    return entry.second->services &&
-           pki::IsIssuedBy(certificate, entry.second->certificate.get());
+    return entry.second->services && pki::IsIssuedBy(certificate, entry.second->certificate.get());
   });
 }
 

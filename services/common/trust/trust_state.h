@@ -36,9 +36,9 @@ class TrustState {
   TrustState(Settings settings, metrics::Registry& metrics);
 
   // Reads the CAs' files, then the state that was kept. Anything wrong with the CAs' files is an
-  // error. NotFound or DataLoss (the file), InvalidArgument (a CRL in it is wrongly signed) say that
-  // the kept state cannot be used: nothing of it is, and until the server tells everything again
-  // nobody is let in.
+  // error. NotFound or DataLoss (the file), InvalidArgument (a CRL in it is wrongly signed) say
+  // that the kept state cannot be used: nothing of it is, and until the server tells everything
+  // again nobody is let in.
   absl::Status Load();
 
   // Takes in one step of the watch. InvalidArgument or FailedPrecondition when something in it was

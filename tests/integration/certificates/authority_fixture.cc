@@ -94,8 +94,8 @@ struct AuthorityTest::Server {
     EXPECT_TRUE(started.ok()) << started;
     const absl::Status fed = feed->Start();
     EXPECT_TRUE(fed.ok()) << fed;
-    service = std::make_unique<CertificateService>(executor, authorities.get(), *feed,
-                                                   kTrustDomain, on_changed, metrics);
+    service = std::make_unique<CertificateService>(executor, authorities.get(), *feed, kTrustDomain,
+                                                   on_changed, metrics);
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", rpc::ServerCredentials(files).value(), &port);
     builder.RegisterService(service.get());

@@ -24,8 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr char kHealthCheck[] = "/grpc.health.v1.Health/Check";
 // What an HTTP/2 client sends first, with an empty SETTINGS frame.
-constexpr std::string_view kHello(
-    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 33);
+constexpr std::string_view kHello("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 33);
 
 // A gRPC port whose check refuses one certificate once it is told to.
 class RevocationCheckTest : public ::testing::Test {
@@ -132,7 +131,9 @@ TEST_F(RevocationCheckTest, AResumedSessionIsRefusedToo) {
 
 TEST_F(RevocationCheckTest, AChannelRefusesAServer) {
   rpc::ChannelSettings settings = Settings(edge_);
-  settings.check = [](const tls::CertificateRef&) { return absl::PermissionDeniedError("revoked"); };
+  settings.check = [](const tls::CertificateRef&) {
+    return absl::PermissionDeniedError("revoked");
+  };
   const auto channel = rpc::Channel(settings).value();
   EXPECT_FALSE(channel->WaitForConnected(std::chrono::system_clock::now() + 1s));
   EXPECT_FALSE(Works(channel));

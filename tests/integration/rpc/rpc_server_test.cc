@@ -206,7 +206,8 @@ TEST_F(RpcServerTest, AChannelRefusesAPeerThatIsNotAServer) {
   for (const char* role : {"edge", "operator"}) {
     RpcServer impostor(test::TestCertificates::kTrustDomain, metrics_);
     CountingKeyService keys;
-    ASSERT_TRUE(impostor.Start("127.0.0.1", 0, services_ca_.Leaf(role, "impostor"), nullptr, {&keys}).ok());
+    ASSERT_TRUE(
+        impostor.Start("127.0.0.1", 0, services_ca_.Leaf(role, "impostor"), nullptr, {&keys}).ok());
     rpc::ChannelSettings settings;
     settings.target = StrCat("localhost:", impostor.port());
     settings.files = services_ca_.Leaf("edge", "one");
@@ -295,7 +296,8 @@ TEST_F(RpcServerTest, CutsTheConnectionsOfARevokedCertificateOnly) {
 
   const std::string serial = SerialOf(revoked);
   const auto cut = [&] {
-    return server_.connections().CutRevoked([&](const tls::CertificateRef& one) { return one.serial_hex == serial; });
+    return server_.connections().CutRevoked(
+        [&](const tls::CertificateRef& one) { return one.serial_hex == serial; });
   };
   EXPECT_EQ(cut(), 1u);
   EXPECT_TRUE(test::RawCall(honest, kCreateKey, "").status.ok());
@@ -360,8 +362,8 @@ TEST_F(RpcServerTest, ForgetsConnectionsThatEnd) {
 TEST_F(RpcServerTest, SaysWhenThePortIsTaken) {
   RpcServer second(test::TestCertificates::kTrustDomain, metrics_);
   CountingKeyService keys;
-  const absl::Status started =
-      second.Start("127.0.0.1", server_.port(), services_ca_.Leaf("server", "server-2"), nullptr, {&keys});
+  const absl::Status started = second.Start(
+      "127.0.0.1", server_.port(), services_ca_.Leaf("server", "server-2"), nullptr, {&keys});
   EXPECT_EQ(started.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(ToStd(started.message())), HasSubstr("Address already in use"));
 }

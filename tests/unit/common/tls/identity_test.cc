@@ -131,7 +131,8 @@ TEST_F(PeerCertificateTest, ReadsPem) {
   const Files files = authority_.Leaf("client", "billing");
   const auto peer = ReadPeerCertificatePem(*ReadFile(files.certificate));
   ASSERT_TRUE(peer.ok()) << peer.status();
-  EXPECT_EQ(peer->ref.serial_hex, ReadPeerCertificate(Load(files.certificate).get())->ref.serial_hex);
+  EXPECT_EQ(peer->ref.serial_hex,
+            ReadPeerCertificate(Load(files.certificate).get())->ref.serial_hex);
   EXPECT_EQ(ReadPeerCertificatePem("no certificate").status().code(),
             absl::StatusCode::kPermissionDenied);
 }

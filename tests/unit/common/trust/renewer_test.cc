@@ -40,10 +40,9 @@ class RenewingServer final : public v1::CertificateService::CallbackService {
     const auto csr = pki::ParseCsr(request->csr()).value();
     const auto subject =
         authority::MakeSubject("worker", name, {}, std::chrono::seconds(60)).value();
-    const auto leaf = issuer_
-                          ->Sign(subject, csr.public_key.get(), pki::Serial::Random(),
-                                 NowMicros() / 1'000'000)
-                          .value();
+    const auto leaf =
+        issuer_->Sign(subject, csr.public_key.get(), pki::Serial::Random(), NowMicros() / 1'000'000)
+            .value();
     response->set_chain_pem(pki::CertificatePem(leaf.get()) +
                             pki::CertificatePem(issuer_->certificate()));
     reactor->Finish(grpc::Status::OK);
