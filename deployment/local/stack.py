@@ -139,8 +139,13 @@ class Stack:
         for kind, name in [("server", "server-1"), ("edge", "edge-1")] + [("worker", w) for w in self.worker_names]:
             self.programs[name] = self._program(kind, name)
         self._write_ctl_config()
+        # Short-lived ones would be half over by now.
+        if self.component_life is not None:
+            self._enrol_components("server")
         self.programs["server-1"].start()
         self.register_clients()
+        if self.component_life is not None:
+            self._enrol_components("edge", "listen", "worker")
         others = [program for program in self.programs.values() if program.kind != "server"]
         for program in others:
             program.start(wait=False)
@@ -241,11 +246,17 @@ class Stack:
         others = [("operator", "local"), ("store", "redis"), ("store", "mariadb")]
         with ThreadPoolExecutor(max_workers=2) as pool:
             list(pool.map(lambda leaf: self.authority.issue(*leaf), others))
-            list(pool.map(lambda leaf: self.enrol(*leaf), self.components()))
+        self._enrol_components()
         # A client's certificate is registered by its fingerprint: made once.
         self.clients = {name: self.authority.leaf("client", name) for name in self.client_ids}
         missing = [name for name, leaf in self.clients.items() if not leaf.certificate.exists()]
         self.authority.issue_many("client", missing)
+
+    def _enrol_components(self, *kinds: str) -> None:
+        """Of these kinds of program, or of all."""
+        wanted = [leaf for leaf in self.components() if not kinds or leaf[0] in kinds]
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(lambda leaf: self.enrol(*leaf), wanted))
 
     def components(self) -> list[tuple[str, str]]:
         """Profile and name of each certificate that the programs renew."""

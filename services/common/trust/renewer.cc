@@ -38,8 +38,9 @@ pki::KeyKind KindLike(const std::string& key_type) {
 }  // namespace
 
 std::int64_t RenewalTime(std::int64_t begin_s, std::int64_t end_s, double jitter) {
-  const auto life = static_cast<double>(std::max<std::int64_t>(end_s - begin_s, 0));
-  return begin_s + static_cast<std::int64_t>(life * (2.0 / 3.0 - jitter / 20.0));
+  const std::int64_t life = std::max<std::int64_t>(end_s - begin_s, 0);
+  return begin_s + life * 2 / 3 -
+         static_cast<std::int64_t>(static_cast<double>(life) * jitter / 20);
 }
 
 std::int64_t RetrySeconds(std::int64_t begin_s, std::int64_t end_s) {

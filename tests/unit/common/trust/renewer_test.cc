@@ -85,8 +85,8 @@ class RenewerTest : public TrustTest {
 };
 
 TEST(RenewalTimeTest, IsAtTwoThirdsOfTheLifeLessAJitter) {
-  EXPECT_EQ(RenewalTime(1000, 4000, 0), 3000);
-  EXPECT_EQ(RenewalTime(1000, 4000, 1), 2850);
+  EXPECT_EQ(RenewalTime(1000, 61'000, 0), 41'000);
+  EXPECT_EQ(RenewalTime(1000, 61'000, 1), 38'000);
   EXPECT_EQ(RetrySeconds(0, 7 * 24 * 3600), 60);
   EXPECT_EQ(RetrySeconds(0, 60), 2);
   EXPECT_EQ(RetrySeconds(0, 10), 1);
