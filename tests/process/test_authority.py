@@ -124,6 +124,8 @@ class Rotation(ProcessTest):
         authority = self.stack.authority
         with Load(self.stack, threads=2) as load:
             self.rotate("services")
+            # Redis and MariaDB must trust the new CA before anybody shows a certificate of it.
+            self.stack.renew_stores()
             load.wait_for(20)
             for leaf in [authority.leaf(*one) for one in self.stack.components()] + [authority.leaf("operator", "local")]:
                 self.stack.ctl("cert", "renew", str(leaf.certificate))
@@ -131,7 +133,6 @@ class Rotation(ProcessTest):
                 load.wait_for(20)
             for port, leaf in (("server", authority.leaf("server", "server-1")), ("edge", authority.leaf("listen", "edge-1"))):
                 wait_until(lambda: leaf.certificate.read_text().startswith(self.shown(port)), 10, f"the {port}'s new certificate")
-            self.stack.renew_stores()
             self.rotate("clients")
             stem = self.folder / "newcomer"
             self.stack.ctl("cert", "issue", "client", "newcomer", "--domain", "localhost", "--out", str(stem))

@@ -30,9 +30,9 @@ bool Step(grpc::CompletionQueue& queue, const Start& start) {
 }
 
 // Calls any method with a serialised request, as one request and one answer.
-inline RawCallResult RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                         const std::string& request,
-                         std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+inline RawCallResult RawCall(const std::shared_ptr<grpc::Channel>& channel,
+                             const std::string& method, const std::string& request,
+                             std::chrono::milliseconds limit = std::chrono::seconds(10)) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + limit);
