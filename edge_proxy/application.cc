@@ -14,14 +14,13 @@
 #include "services/common/base/strings.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/credentials.h"
-#include "services/common/tls/context.h"
-#include "services/common/tls/context_source.h"
 #include "services/common/tls/identity.h"
 
 namespace postern::edge {
 namespace {
 
 constexpr std::size_t kBytesPerMib = 1024 * 1024;
+constexpr std::chrono::milliseconds kListenFilesInterval{1000};
 
 }  // namespace
 
@@ -30,15 +29,16 @@ Application::Application(Settings settings)
       metrics_("postern-edge"),
       queue_metrics_(metrics_),
       safety_(metrics_, settings_.allow_unsafe_queue),
-      directory_(settings_.directory_cache_file, {settings_.messages_per_second, settings_.burst}) {
-}
+      directory_(settings_.directory_cache_file, {settings_.messages_per_second, settings_.burst}),
+      listen_files_("listen-files", kListenFilesInterval, [this] { FollowListenFiles(); }) {}
 
 Application::~Application() { Stop(); }
 
 absl::Status Application::Start() {
   const absl::Status cached = directory_.LoadCache();
   if (!cached.ok()) log::Info("directory_cache_not_used", "reason", cached.message());
-  absl::Status status = ConnectServer();
+  absl::Status status = JoinMesh();
+  if (status.ok()) status = ConnectServer();
   if (status.ok()) status = PrepareQueue();
   if (!status.ok()) return status;
   listen_certificate_ =
@@ -48,6 +48,8 @@ absl::Status Application::Start() {
   MakeLanes();
   status = Listen();
   if (!status.ok()) return status;
+  member_->Start();
+  listen_files_.Start();
   watch_->Start();
   keys_->Start();
   registrar_->Start();
@@ -61,14 +63,27 @@ absl::Status Application::Start() {
   return absl::OkStatus();
 }
 
+absl::Status Application::JoinMesh() {
+  trust::Member::Settings joining;
+  joining.trust = settings_.trust;
+  joining.trust_domain = settings_.trust_domain;
+  joining.server_target = settings_.server_target;
+  joining.mesh = settings_.mesh;
+  joining.listen = settings_.listen;
+  auto member = trust::Member::Create(
+      std::move(joining), [this] { RecheckPeers(); }, metrics_);
+  if (!member.ok()) return member.status();
+  member_ = *std::move(member);
+  return tls::CheckOwnCertificate(settings_.mesh.certificate, tls::Role::kEdge,
+                                  settings_.trust_domain);
+}
+
 absl::Status Application::ConnectServer() {
-  const absl::Status own = tls::CheckOwnCertificate(settings_.mesh.certificate, tls::Role::kEdge,
-                                                    settings_.trust_domain);
-  if (!own.ok()) return own;
   rpc::ChannelSettings channel;
   channel.target = settings_.server_target;
   channel.files = settings_.mesh;
   channel.trust_domain = settings_.trust_domain;
+  channel.check = member_->check();
   absl::StatusOr<std::shared_ptr<grpc::Channel>> made = rpc::Channel(channel);
   if (!made.ok()) return made.status();
   channel_ = *std::move(made);
@@ -152,15 +167,17 @@ http::Checks Application::MakeChecks() const {
   parts.keys = keys_.get();
   parts.registrar = registrar_.get();
   parts.certificates = {listen_certificate_.get(), mesh_certificate_.get()};
+  parts.member = member_.get();
   return Health(std::move(parts));
 }
 
 absl::Status Application::Listen() {
-  auto context = tls::ServerContext(settings_.listen);
+  auto context = tls::ContextSource::Server(settings_.listen);
   if (!context.ok()) return context.status();
+  listen_context_ = *std::move(context);
   std::vector<http::Lane> lanes;
   for (const auto& lane : lanes_) lanes.push_back({&lane->io, lane->handler.get()});
-  server_ = std::make_unique<http::Server>("rest", std::move(lanes), *std::move(context),
+  server_ = std::make_unique<http::Server>("rest", std::move(lanes), listen_context_->Current(),
                                            MakeLimits(), MakePeerCheck(), metrics_);
   ops_ = std::make_unique<http::OpsServer>(metrics_, MakeChecks());
   const absl::Status ops =
@@ -202,6 +219,7 @@ void Application::RecheckPeers() {
   const auto directory = directory_.Current();
   server_->RecheckPeers([&](const tls::PeerCertificate& peer) {
     absl::Status stays = CheckStay(peer, settings_.trust_domain, *directory);
+    if (stays.ok()) stays = CheckRevocation(peer);
     if (!stays.ok()) {
       log::Info("connections_cut", "client", peer.id.name, "reason", stays.message(), "sha256",
                 peer.sha256_hex);
@@ -210,16 +228,33 @@ void Application::RecheckPeers() {
   });
 }
 
+absl::Status Application::CheckRevocation(const tls::PeerCertificate& peer) const {
+  const tls::RevocationCheck check = member_->check();
+  return check ? check(peer.ref) : absl::OkStatus();
+}
+
+void Application::FollowListenFiles() {
+  const absl::StatusOr<bool> changed = listen_context_->Refresh();
+  if (!changed.ok())
+    log::Warn("listen_certificate_not_taken", "reason", changed.status().message());
+  if (!changed.ok() || !*changed) return;
+  server_->UseContext(listen_context_->Current());
+  log::Info("listen_certificate_taken", "file", settings_.listen.certificate);
+}
+
 http::PeerCheck Application::MakePeerCheck() {
   const auto counters =
       std::make_shared<std::map<std::string, prometheus::Counter*, std::less<>>>();
-  for (const std::string_view reason : kPeerRejections) {
+  std::vector<std::string_view> reasons(kPeerRejections.begin(), kPeerRejections.end());
+  reasons.insert(reasons.end(), std::begin(trust::kRefusals), std::end(trust::kRefusals));
+  for (const std::string_view reason : reasons) {
     counters->emplace(reason, &metrics_.Counter("postern_peer_rejections_total",
                                                 "Connections refused for who the peer is.",
                                                 {{"reason", std::string(reason)}}));
   }
   return [this, counters](const tls::PeerCertificate& peer) {
     absl::Status status = CheckPeer(peer, settings_.trust_domain, *directory_.Current());
+    if (status.ok()) status = CheckRevocation(peer);
     if (!status.ok()) {
       static log::RateLimit limit;
       const auto counter = counters->find(ToStd(status.message()));
@@ -244,8 +279,10 @@ void Application::Stop() {
         lanes_.front()->thread.joinable() && server_->AwaitIdle(settings_.drain_timeout);
     if (!drained) log::Warn("requests_cut", "after_ms", settings_.drain_timeout.count());
   }
-  // Before the lanes, to which it speaks.
+  // Before the lanes, to which they speak.
   if (watch_ != nullptr) watch_->Stop();
+  if (member_ != nullptr) member_->Stop();
+  listen_files_.Stop();
   StopLanes();
   if (registrar_ != nullptr) registrar_->Stop(kRegistrationFlushLimit);
   if (keys_ != nullptr) keys_->Stop();

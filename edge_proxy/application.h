@@ -23,10 +23,13 @@
 #include "edge_proxy/settings.h"
 #include "postern/v1/message_service.grpc.pb.h"
 #include "services/common/app/certificate_watch.h"
+#include "services/common/exec/poller.h"
 #include "services/common/http/ops_server.h"
 #include "services/common/http/server.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/redis/queue_safety.h"
+#include "services/common/tls/context_source.h"
+#include "services/common/trust/member.h"
 
 namespace postern::edge {
 
@@ -60,6 +63,7 @@ class Application {
     std::thread thread;
   };
 
+  absl::Status JoinMesh();
   absl::Status ConnectServer();
   absl::Status PrepareQueue();
   absl::Status RefuseUnsafeQueue();
@@ -69,8 +73,12 @@ class Application {
   http::Checks MakeChecks() const;
   http::PeerCheck MakePeerCheck();
   http::Limits MakeLimits() const;
+  // Why a peer may not speak, or may not stay; OK when it may.
+  absl::Status CheckRevocation(const tls::PeerCertificate& peer) const;
   // Cuts the open connections of clients that were suspended or have lost their certificate.
   void RecheckPeers();
+  // Shows clients another certificate once its files have changed.
+  void FollowListenFiles();
 
   const Settings settings_;
   metrics::Registry metrics_;
@@ -78,6 +86,8 @@ class Application {
   redis::QueueSafety safety_;
   ClientDirectory directory_;
   redis::Settings redis_;
+  std::unique_ptr<trust::Member> member_;
+  std::shared_ptr<tls::ContextSource> listen_context_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::MessageService::Stub> messages_;
   std::unique_ptr<DirectoryWatch> watch_;
@@ -89,6 +99,7 @@ class Application {
   std::unique_ptr<QueueMonitor> monitor_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<http::OpsServer> ops_;
+  exec::Poller listen_files_;
   bool stopped_ = false;
 };
 

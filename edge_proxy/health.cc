@@ -62,6 +62,7 @@ std::vector<http::Check> Health::operator()() const {
   for (app::CertificateWatch* const certificate : parts_.certificates) {
     checks.push_back(certificate->Check());
   }
+  for (http::Check& check : parts_.member->Checks()) checks.push_back(std::move(check));
   return checks;
 }
 

@@ -11,6 +11,7 @@
 #include "services/common/app/certificate_watch.h"
 #include "services/common/http/ops_server.h"
 #include "services/common/redis/queue_safety.h"
+#include "services/common/trust/member.h"
 
 namespace postern::edge {
 
@@ -23,9 +24,11 @@ struct HealthParts {
   const DataKeys* keys = nullptr;
   const Registrar* registrar = nullptr;
   std::vector<app::CertificateWatch*> certificates;
+  const trust::Member* member = nullptr;
 };
 
-// Each component's state: `queue`, `server`, `directory`, `data_key`, `registration`, certificates.
+// Each component's state: `queue`, `server`, `directory`, `data_key`, `registration`, certificates,
+// `trust`, renewals.
 // A component that fails makes the edge not ready. A main server that is away is a warning only:
 // the edge goes on accepting. Thread-safe, never blocks.
 class Health {

@@ -67,6 +67,7 @@ void AddPeers(Schema& schema, Settings& s) {
               "This edge's certificate towards Redis and the main server (PEM).");
   schema.Path("mesh.key_file", &s.mesh.key, kRequired, "Its key (PEM, mode 0600).");
   schema.Path("mesh.trust_file", &s.mesh.trust, kRequired, "The CA of the services (PEM).");
+  trust::AddSettings(schema, s.trust);
   schema.String("server.target", &s.server_target, kRequired,
                 "The main server: host:port, or dns:///name:port for several.");
   schema.Int("registration.buffer_mib", &s.registration_buffer_mib, 1, 4096,

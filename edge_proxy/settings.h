@@ -6,6 +6,7 @@
 
 #include "services/common/config/config.h"
 #include "services/common/tls/settings.h"
+#include "services/common/trust/settings.h"
 
 namespace postern::edge {
 
@@ -21,6 +22,7 @@ struct Settings {
   std::int64_t listen_port = 8443;
   tls::Files listen;
   tls::Files mesh;
+  trust::Settings trust;
   std::string server_target;
   std::string redis_host = "127.0.0.1";
   std::int64_t redis_port = 6379;

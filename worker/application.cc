@@ -36,7 +36,19 @@ Deliverer::Options DeliveryOptions(const Settings& settings) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Application>> Application::Create(const Settings& settings) {
+absl::StatusOr<Application::Ground> Application::MakeGround(const Settings& settings) {
+  Ground ground;
+  ground.registry = std::make_unique<metrics::Registry>("worker");
+  trust::Member::Settings joining;
+  joining.trust = settings.trust;
+  joining.trust_domain = settings.trust_domain;
+  joining.server_target = settings.server_target;
+  joining.mesh = settings.mesh;
+  // Nobody connects to a worker: there is nobody to cut.
+  auto member = trust::Member::Create(
+      std::move(joining), [] {}, *ground.registry);
+  if (!member.ok()) return member.status();
+  ground.member = *std::move(member);
   const absl::Status own = tls::CheckOwnCertificate(settings.mesh.certificate, tls::Role::kWorker,
                                                     settings.trust_domain);
   if (!own.ok()) return own;
@@ -44,24 +56,33 @@ absl::StatusOr<std::unique_ptr<Application>> Application::Create(const Settings&
   channel_settings.target = settings.server_target;
   channel_settings.files = settings.mesh;
   channel_settings.trust_domain = settings.trust_domain;
+  channel_settings.check = ground.member->check();
   auto channel = rpc::Channel(channel_settings);
   if (!channel.ok()) return channel.status();
-  std::unique_ptr<Application> application(new Application(settings, *std::move(channel)));
+  ground.channel = *std::move(channel);
+  return ground;
+}
+
+absl::StatusOr<std::unique_ptr<Application>> Application::Create(const Settings& settings) {
+  auto ground = MakeGround(settings);
+  if (!ground.ok()) return ground.status();
+  std::unique_ptr<Application> application(new Application(settings, *std::move(ground)));
   // What is wrong with the files shows now, not at the first connection.
   const auto redis = application->RedisSettings()();
   if (!redis.ok()) return redis.status();
   return application;
 }
 
-Application::Application(const Settings& settings, std::shared_ptr<grpc::Channel> channel)
+Application::Application(const Settings& settings, Ground ground)
     : settings_(settings),
       consumer_(StrCat(settings.name, "-", Uuid::Random().ToString())),
-      channel_(std::move(channel)),
+      registry_(std::move(ground.registry)),
+      member_(std::move(ground.member)),
+      channel_(std::move(ground.channel)),
       keeper_(channel_),
-      registry_("worker"),
-      metrics_(registry_),
-      safety_(registry_),
-      certificate_("mesh", settings.mesh.certificate, registry_),
+      metrics_(*registry_),
+      safety_(*registry_),
+      certificate_("mesh", settings.mesh.certificate, *registry_),
       io_(1),
       work_(asio::make_work_guard(io_)),
       in_flight_(static_cast<std::size_t>(settings.in_flight_max)),
@@ -74,11 +95,11 @@ Application::Application(const Settings& settings, std::shared_ptr<grpc::Channel
       claimer_(io_.get_executor(), {consumer_, settings.retry_interval}, RedisSettings(),
                in_flight_, deliverer_, metrics_),
       monitor_(io_.get_executor(), {consumer_}, RedisSettings(), safety_, metrics_),
-      ops_(registry_, [this] { return Checks(); }) {
+      ops_(*registry_, [this] { return Checks(); }) {
   metrics_.in_flight_max.Set(static_cast<double>(in_flight_.max()));
-  registry_.GaugeFunction("postern_worker_in_flight",
-                          "Messages taken from the queue and not yet acknowledged.",
-                          [this] { return static_cast<double>(in_flight_.size()); });
+  registry_->GaugeFunction("postern_worker_in_flight",
+                           "Messages taken from the queue and not yet acknowledged.",
+                           [this] { return static_cast<double>(in_flight_.size()); });
   in_flight_.OnRoom([this] { reader_.Wake(); });
   reporter_.OnRemove([this](const EntryKey& key) {
     metrics_.dead.Increment();
@@ -128,7 +149,9 @@ std::vector<http::Check> Application::Checks() {
     server.state = State::kWarn;
     server.detail = "connecting";
   }
-  return {std::move(redis), std::move(server), certificate_.Check()};
+  std::vector<http::Check> checks{std::move(redis), std::move(server), certificate_.Check()};
+  for (http::Check& check : member_->Checks()) checks.push_back(std::move(check));
+  return checks;
 }
 
 void Application::Spawn(asio::awaitable<void> part) {
@@ -142,6 +165,7 @@ absl::Status Application::Start() {
   const absl::Status listening =
       ops_.Listen(settings_.ops_address, static_cast<std::uint16_t>(settings_.ops_port));
   if (!listening.ok()) return listening;
+  member_->Start();
   keeper_.Start();
   Spawn(acknowledger_.Run());
   Spawn(reader_.Run());
@@ -163,6 +187,7 @@ void Application::StopBy(Deadline deadline) {
   work_.reset();
   thread_.join();
   keeper_.Stop();
+  member_->Stop();
   ops_.Stop();
   log::Info("worker_stopped", "in_flight", in_flight_.size());
 }

@@ -19,6 +19,7 @@
 #include "services/common/http/ops_server.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/redis/queue_safety.h"
+#include "services/common/trust/member.h"
 #include "worker/acknowledger.h"
 #include "worker/attempt_reporter.h"
 #include "worker/channel_keeper.h"
@@ -49,12 +50,21 @@ class Application {
 
   std::uint16_t ops_port() const { return ops_.port(); }
   const std::string& consumer() const { return consumer_; }
-  metrics::Registry& metrics() { return registry_; }
+  metrics::Registry& metrics() { return *registry_; }
   // What the operations port says of its parts.
   std::vector<http::Check> Checks();
 
  private:
-  Application(const Settings& settings, std::shared_ptr<grpc::Channel> channel);
+  // What must be there before the rest.
+  struct Ground {
+    std::unique_ptr<metrics::Registry> registry;
+    std::unique_ptr<trust::Member> member;
+    std::shared_ptr<grpc::Channel> channel;
+  };
+
+  Application(const Settings& settings, Ground ground);
+
+  static absl::StatusOr<Ground> MakeGround(const Settings& settings);
 
   RedisLink::MakeSettings RedisSettings() const;
   void StopBy(Deadline deadline);
@@ -65,9 +75,10 @@ class Application {
 
   const Settings settings_;
   const std::string consumer_;
+  const std::unique_ptr<metrics::Registry> registry_;
+  const std::unique_ptr<trust::Member> member_;
   const std::shared_ptr<grpc::Channel> channel_;
   ChannelKeeper keeper_;
-  metrics::Registry registry_;
   WorkerMetrics metrics_;
   redis::QueueSafety safety_;
   app::CertificateWatch certificate_;

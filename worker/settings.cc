@@ -21,6 +21,7 @@ void AddProcess(Schema& schema, Settings& s) {
               "This worker's certificate (PEM).");
   schema.Path("mesh.key_file", &s.mesh.key, kRequired, "Its key (PEM, mode 0600).");
   schema.Path("mesh.trust_file", &s.mesh.trust, kRequired, "The CA of the services (PEM).");
+  trust::AddSettings(schema, s.trust);
 }
 
 void AddPeers(Schema& schema, Settings& s) {

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "services/common/config/config.h"
 #include "services/common/tls/settings.h"
+#include "services/common/trust/settings.h"
 
 namespace postern::worker {
 
@@ -19,6 +20,7 @@ struct Settings {
   std::string ops_address = "127.0.0.1";
   std::int64_t ops_port = 9100;
   tls::Files mesh;
+  trust::Settings trust;
   std::string redis_host = "127.0.0.1";
   std::int64_t redis_port = 6379;
   std::string redis_user = "worker";

@@ -88,9 +88,10 @@ class RedisServer:
         return done.stdout.rstrip("\n")
 
     def reload_certificates(self) -> None:
-        """Takes the certificate's files as they are now, without a restart; open connections stay."""
+        """Takes the certificate's files and that of whom to trust as they are now, without a restart; open connections stay."""
         # Redis reads them again although the names are the same; in one command, so that key and certificate fit.
-        self.command("config", "set", "tls-cert-file", str(self._leaf.certificate), "tls-key-file", str(self._leaf.key))
+        self.command("config", "set", "tls-cert-file", str(self._leaf.certificate), "tls-key-file", str(self._leaf.key),
+                     "tls-ca-cert-file", str(self._trust))
 
     def info(self, section: str = "everything") -> dict[str, str]:
         """INFO as a dictionary."""

@@ -44,6 +44,8 @@ class Stack:
     `env`: environment by kind ("redis", "mariadb", "edge", "worker", "server"): {"redis": {"LD_PRELOAD": "…"}}.
     `ports`: fixed ports, by the names in PORTS; all others are free ones. Worker 1 uses worker_ops, worker n
     worker_ops + 9 + n.
+    `component_life`: seconds that the certificates of server, edge and workers live, the edge's listener included; those
+    of their profiles when none is given.
     `guard`: everything is killed when this Python process ends, however that ends.
     """
 
@@ -51,7 +53,7 @@ class Stack:
                  workers: int = 1, domain: str = "localhost", trust_domain: str = "postern.local",
                  overrides: dict[str, dict] | None = None, redis_options: dict[str, str] | None = None,
                  mariadb_options: dict[str, str] | None = None, env: dict[str, dict[str, str]] | None = None,
-                 ports: dict[str, int] | None = None, guard: bool = True):
+                 ports: dict[str, int] | None = None, component_life: int | None = None, guard: bool = True):
         self.folder = Path(folder).resolve()
         self.build = ROOT / "build" / build if isinstance(build, str) else Path(build).resolve()
         self.bin = self.build / "bin"
@@ -60,6 +62,7 @@ class Stack:
         self.overrides = overrides or {}
         self.client_ids = [f"client-{i:02}" for i in range(clients)] if isinstance(clients, int) else clients
         self.worker_names = [f"worker-{i + 1}" for i in range(workers)]
+        self.component_life = component_life
         self.guard = guard
         self.ports = {name: (ports or {}).get(name) or free_port() for name in PORTS}
         self._fixed_ports = ports or {}
@@ -136,8 +139,13 @@ class Stack:
         for kind, name in [("server", "server-1"), ("edge", "edge-1")] + [("worker", w) for w in self.worker_names]:
             self.programs[name] = self._program(kind, name)
         self._write_ctl_config()
+        # Short-lived ones would be half over by now.
+        if self.component_life is not None:
+            self._enrol_components("server")
         self.programs["server-1"].start()
         self.register_clients()
+        if self.component_life is not None:
+            self._enrol_components("edge", "listen", "worker")
         others = [program for program in self.programs.values() if program.kind != "server"]
         for program in others:
             program.start(wait=False)
@@ -235,14 +243,29 @@ class Stack:
         except CertificateError:
             self.authority = Authority.create(folder, self.trust_domain, self.bin)
         # The mesh's certificates are short-lived, and nothing remembers them: new ones at each start.
-        mesh = [("server", "server-1"), ("edge", "edge-1"), ("listen", "edge-1"), ("operator", "local"),
-                ("store", "redis"), ("store", "mariadb")] + [("worker", name) for name in self.worker_names]
+        others = [("operator", "local"), ("store", "redis"), ("store", "mariadb")]
         with ThreadPoolExecutor(max_workers=2) as pool:
-            list(pool.map(lambda leaf: self.authority.issue(*leaf), mesh))
+            list(pool.map(lambda leaf: self.authority.issue(*leaf), others))
+        self._enrol_components()
         # A client's certificate is registered by its fingerprint: made once.
         self.clients = {name: self.authority.leaf("client", name) for name in self.client_ids}
         missing = [name for name, leaf in self.clients.items() if not leaf.certificate.exists()]
         self.authority.issue_many("client", missing)
+
+    def _enrol_components(self, *kinds: str) -> None:
+        """Of these kinds of program, or of all."""
+        wanted = [leaf for leaf in self.components() if not kinds or leaf[0] in kinds]
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(lambda leaf: self.enrol(*leaf), wanted))
+
+    def components(self) -> list[tuple[str, str]]:
+        """Profile and name of each certificate that the programs renew."""
+        return [("server", "server-1"), ("edge", "edge-1"), ("listen", "edge-1")] + [
+            ("worker", name) for name in self.worker_names]
+
+    def enrol(self, profile: str, name: str) -> Leaf:
+        """A component's certificate by the local command, as after its installation."""
+        return self.authority.issue(profile, name, life_seconds=self.component_life)
 
     def _make_secrets(self) -> None:
         folder = self.folder / "secrets"
@@ -267,7 +290,7 @@ class Stack:
         program = Program(kind, name, self.folder / name, self.bin, ops_port, self.guard)
         program.process.env = self._env.get(kind, {})
         config = {"name": name, "trust_domain": self.trust_domain, "ops.address": "127.0.0.1",
-                  "ops.port": ops_port} | self._mesh(kind, name)
+                  "ops.port": ops_port, "trust.state_file": program.folder / "trust.state"} | self._mesh(kind, name)
         config |= {"redis.host": "127.0.0.1", "redis.port": self.ports["redis"], "redis.user": kind,
                    "redis.password_file": self._secret_file(f"redis_{kind}"),
                    "redis.trust_file": self.authority.services_ca}

@@ -21,6 +21,7 @@
 #include "services/common/rpc/authorization.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
+#include "services/common/rpc/watch_reactor.h"
 
 namespace postern::certificates {
 namespace {
@@ -92,10 +93,11 @@ absl::Status Rotate(db::Connection& connection, Authorities& authorities,
 }  // namespace
 
 CertificateService::CertificateService(db::Executor& database, Authorities* authorities,
-                                       std::string trust_domain, std::function<void()> on_changed,
-                                       metrics::Registry& metrics)
+                                       TrustFeed& trust, std::string trust_domain,
+                                       std::function<void()> on_changed, metrics::Registry& metrics)
     : database_(database),
       authorities_(authorities),
+      trust_(trust),
       trust_domain_(std::move(trust_domain)),
       on_changed_(std::move(on_changed)),
       issued_(metrics.Counter("postern_certificates_issued_total",
@@ -282,6 +284,12 @@ grpc::ServerUnaryReactor* CertificateService::GetCrl(grpc::CallbackServerContext
     *response->mutable_crl() = ToProto(**crl);
     return absl::OkStatus();
   });
+}
+
+grpc::ServerWriteReactor<v1::WatchTrustResponse>* CertificateService::WatchTrust(
+    grpc::CallbackServerContext* /*context*/, const v1::WatchTrustRequest* request) {
+  return rpc::WatchReactor<v1::WatchTrustResponse, TrustFeed, TrustCursor>::Begin(
+      trust_, trust_.CursorAfter(request->after_revision(), request->services_only()));
 }
 
 grpc::ServerUnaryReactor* CertificateService::ListAuthorities(

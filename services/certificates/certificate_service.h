@@ -6,6 +6,7 @@
 
 #include "postern/v1/certificate_service.grpc.pb.h"
 #include "services/certificates/authorities.h"
+#include "services/certificates/trust_feed.h"
 #include "services/common/db/executor.h"
 #include "services/common/metrics/metrics.h"
 
@@ -16,8 +17,9 @@ class CertificateService final : public v1::CertificateService::CallbackService 
  public:
   // `authorities` is null on a server that holds no CA. `on_changed` is called after each change of
   // who is trusted; it must not block. All must outlive the server that this is registered with.
-  CertificateService(db::Executor& database, Authorities* authorities, std::string trust_domain,
-                     std::function<void()> on_changed, metrics::Registry& metrics);
+  CertificateService(db::Executor& database, Authorities* authorities, TrustFeed& trust,
+                     std::string trust_domain, std::function<void()> on_changed,
+                     metrics::Registry& metrics);
 
   grpc::ServerUnaryReactor* IssueCertificate(grpc::CallbackServerContext* context,
                                              const v1::IssueCertificateRequest* request,
@@ -43,6 +45,8 @@ class CertificateService final : public v1::CertificateService::CallbackService 
   grpc::ServerUnaryReactor* GetCrl(grpc::CallbackServerContext* context,
                                    const v1::GetCrlRequest* request,
                                    v1::GetCrlResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchTrustResponse>* WatchTrust(
+      grpc::CallbackServerContext* context, const v1::WatchTrustRequest* request) override;
   grpc::ServerUnaryReactor* ListAuthorities(grpc::CallbackServerContext* context,
                                             const v1::ListAuthoritiesRequest* request,
                                             v1::ListAuthoritiesResponse* response) override;
@@ -57,6 +61,7 @@ class CertificateService final : public v1::CertificateService::CallbackService 
 
   db::Executor& database_;
   Authorities* const authorities_;
+  TrustFeed& trust_;
   const std::string trust_domain_;
   const std::function<void()> on_changed_;
   prometheus::Counter& issued_;

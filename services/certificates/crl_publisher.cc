@@ -168,7 +168,8 @@ absl::Status CrlPublisher::Publish(db::Connection& connection, const std::string
     // Dated back, so that many in a short time rise by a second each and none lies in the future.
     crl.header.this_update_s =
         std::max(before.this_update_s + 1, NowSeconds() - pki::kBackdateSeconds);
-    crl.header.next_update_s = crl.header.this_update_s + settings_.crl_life.count();
+    crl.header.next_update_s =
+        crl.header.this_update_s + pki::kBackdateSeconds + settings_.crl_life.count();
     crl.entries = static_cast<std::int64_t>(entries->size());
     crl.holds_revision = *revision;
     crl.der = (*issuer)->SignCrl(crl.header, *entries);

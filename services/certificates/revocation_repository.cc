@@ -35,6 +35,9 @@ constexpr char kSelectEntries[] =
     "WHERE issuer = ? AND not_after_us > ?";
 constexpr char kNewestRevocation[] =
     "SELECT COALESCE(MAX(revision), 0) FROM revoked_certificates WHERE issuer = ? AND revision > ?";
+constexpr char kSelectRevokedAfter[] =
+    "SELECT serial, revision FROM revoked_certificates WHERE issuer = ? AND revision > ? "
+    "ORDER BY revision, serial";
 constexpr char kFindCrl[] =
     "SELECT number, this_update_s, next_update_s, entries, holds_revision, '' FROM crls "
     "WHERE issuer = ?";
@@ -163,6 +166,22 @@ absl::StatusOr<std::vector<authority::RevokedEntry>> SelectRevokedEntries(
 absl::StatusOr<std::int64_t> NewestRevocation(db::Connection& connection, const std::string& issuer,
                                               std::int64_t revision) {
   return Number(connection, kNewestRevocation, {std::string_view(issuer), revision});
+}
+
+absl::StatusOr<std::vector<RevokedAfter>> SelectRevokedAfter(db::Connection& connection,
+                                                             const std::string& issuer,
+                                                             std::int64_t revision) {
+  std::vector<RevokedAfter> revoked;
+  const auto on_row = [&revoked](const db::Row& row) -> absl::Status {
+    const auto serial = pki::Serial::FromBytes(row.String(0));
+    if (!serial.ok()) return absl::InternalError("a stored serial number cannot be read");
+    revoked.push_back({*serial, row.Int(1)});
+    return absl::OkStatus();
+  };
+  const absl::Status status =
+      connection.Query(kSelectRevokedAfter, {std::string_view(issuer), revision}, on_row);
+  if (!status.ok()) return status;
+  return revoked;
 }
 
 absl::StatusOr<std::optional<StoredCrl>> FindCrl(db::Connection& connection,

@@ -54,6 +54,16 @@ absl::StatusOr<std::vector<authority::RevokedEntry>> SelectRevokedEntries(
 absl::StatusOr<std::int64_t> NewestRevocation(db::Connection& connection, const std::string& issuer,
                                               std::int64_t revision);
 
+// A revocation and the revision of the trust at which it was recorded.
+struct RevokedAfter {
+  pki::Serial serial;
+  std::int64_t revision = 0;
+};
+// Those of the issuer after `revision`, in their order.
+absl::StatusOr<std::vector<RevokedAfter>> SelectRevokedAfter(db::Connection& connection,
+                                                             const std::string& issuer,
+                                                             std::int64_t revision);
+
 // A row of `crls`.
 struct StoredCrl {
   std::string issuer;

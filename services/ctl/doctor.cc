@@ -32,9 +32,9 @@ Finding Certificate(const Config& config) {
   if (config.mesh.certificate.empty()) {
     return {"certificate", State::kSkip, "mesh.certificate_file is not set", ""};
   }
-  const absl::StatusOr<std::int64_t> end_s = tls::CertificateNotAfter(config.mesh.certificate);
-  if (!end_s.ok()) {
-    return {"certificate", State::kFail, Message(end_s.status()),
+  const absl::StatusOr<tls::Life> life = tls::CertificateLife(config.mesh.certificate);
+  if (!life.ok()) {
+    return {"certificate", State::kFail, Message(life.status()),
             "Set mesh.certificate_file to an operator's certificate."};
   }
   const absl::Status key = ReadSecretFile(config.mesh.key).status();
@@ -42,9 +42,9 @@ Finding Certificate(const Config& config) {
     return {"certificate", State::kFail, Message(key),
             "Correct mesh.key_file; the key has to be yours alone (chmod 600)."};
   }
-  const std::int64_t left_s = *end_s - NowMicros() / kMicrosPerSecond;
-  finding.detail =
-      StrCat(left_s <= 0 ? "ended at " : "ends at ", FormatRfc3339(*end_s * kMicrosPerSecond));
+  const std::int64_t left_s = life->not_after_s - NowMicros() / kMicrosPerSecond;
+  finding.detail = StrCat(left_s <= 0 ? "ended at " : "ends at ",
+                          FormatRfc3339(life->not_after_s * kMicrosPerSecond));
   if (left_s < kWarnBelowSeconds) {
     finding.state = left_s <= 0 ? State::kFail : State::kWarn;
     finding.fix = StrCat("Renew ", config.mesh.certificate, ".");

@@ -42,6 +42,7 @@
 #include "services/server/health_monitor.h"
 #include "services/server/key_envelope_reader.h"
 #include "services/server/limits.h"
+#include "services/server/local_trust.h"
 #include "services/server/queue_watch.h"
 #include "services/server/rpc_server.h"
 #include "services/server/startup_checks.h"
@@ -60,6 +61,7 @@ struct Application::Parts {
   absl::Status MakeAudit();
   absl::Status MakeKeys();
   absl::Status MakeClients();
+  absl::Status MakeTrust();
   absl::Status MakeCertificates();
   void MakeWriting();
   void MakeUpkeep();
@@ -94,6 +96,8 @@ struct Application::Parts {
   std::unique_ptr<clients::ClientDirectory> directory;
   std::unique_ptr<clients::ClientService> client_service;
 
+  std::unique_ptr<trust::Member> member;
+  std::unique_ptr<LocalTrust> local_trust;
   std::unique_ptr<certificates::Authorities> authorities;  // Null on a server that holds no CA.
   std::unique_ptr<certificates::CrlPublisher> crl_publisher;
   std::unique_ptr<certificates::CertificateService> certificate_service;
@@ -155,8 +159,27 @@ absl::Status Application::Parts::MakeClients() {
   return directory->Start();
 }
 
+absl::Status Application::Parts::MakeTrust() {
+  trust::Member::Settings joining;
+  joining.trust = settings.trust;
+  joining.trust_domain = settings.trust_domain;
+  joining.server_target = RenewalTarget(settings);
+  joining.mesh = settings.mesh;
+  joining.watch = false;
+  auto made = trust::Member::Create(
+      std::move(joining), [this] { local_trust->CutRefused(); }, metrics);
+  if (!made.ok()) return made.status();
+  member = *std::move(made);
+  local_trust = std::make_unique<LocalTrust>(*database, *member, settings.mesh.certificate,
+                                             rpc.connections(), metrics);
+  return absl::OkStatus();
+}
+
 absl::Status Application::Parts::MakeCertificates() {
-  const auto on_changed = [this] { directory->Nudge(); };
+  const auto on_changed = [this] {
+    directory->Nudge();
+    local_trust->feed().Nudge();
+  };
   if (!settings.ca.folder.empty()) {
     auto opened = certificates::Authorities::Open(settings.ca.folder, settings.ca.passphrase_file);
     if (!opened.ok()) return opened.status();
@@ -176,8 +199,10 @@ absl::Status Application::Parts::MakeCertificates() {
     if (absl::Status s = crl_publisher->Start(**connection); !s.ok()) return s;
   }
   certificate_service = std::make_unique<certificates::CertificateService>(
-      *database, authorities.get(), settings.trust_domain, on_changed, metrics);
-  return absl::OkStatus();
+      *database, authorities.get(), local_trust->feed(), settings.trust_domain, on_changed,
+      metrics);
+  // With what was published above.
+  return local_trust->Start();
 }
 
 void Application::Parts::MakeWriting() {
@@ -235,26 +260,33 @@ void Application::Parts::MakeReading() {
 }
 
 absl::Status Application::Parts::StartOps() {
-  ops = std::make_unique<http::OpsServer>(metrics, [this] { return Checks(); });
+  ops = std::make_unique<http::OpsServer>(
+      metrics, [this] { return Checks(); },
+      [this](std::string_view path) { return local_trust->CrlPage(path); });
   return ops->Listen(settings.ops_address, static_cast<std::uint16_t>(settings.ops_port));
 }
 
 absl::Status Application::Parts::StartRpc() {
-  const absl::Status started = rpc.Start(
-      settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
-      {key_service.get(), client_service.get(), certificate_service.get(),
-       registration_service.get(), delivery_service.get(), message_service.get(),
-       queue_service.get(), dead_letter_service.get(), retention_service.get(),
-       audit_service.get()});
+  const absl::Status started =
+      rpc.Start(settings.listen_address, static_cast<std::uint16_t>(settings.listen_port),
+                settings.mesh, member->check(),
+                {key_service.get(), client_service.get(), certificate_service.get(),
+                 registration_service.get(), delivery_service.get(), message_service.get(),
+                 queue_service.get(), dead_letter_service.get(), retention_service.get(),
+                 audit_service.get()});
   if (!started.ok()) return started;
+  member->Start();
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
   return absl::OkStatus();
 }
 
 std::vector<http::Check> Application::Parts::Checks() {
-  return {DatabaseCheck(DatabaseHealthy()), QueueCheck(*ledger, queue_safety), LedgerCheck(*ledger),
-          certificate.Check()};
+  std::vector<http::Check> checks{DatabaseCheck(DatabaseHealthy()),
+                                  QueueCheck(*ledger, queue_safety), LedgerCheck(*ledger),
+                                  certificate.Check()};
+  for (http::Check& check : member->Checks()) checks.push_back(std::move(check));
+  return checks;
 }
 
 Application::Application(Settings settings)
@@ -282,6 +314,7 @@ absl::Status Application::Start() {
   if (absl::Status s = p.MakeAudit(); !s.ok()) return s;
   if (absl::Status s = p.MakeKeys(); !s.ok()) return s;
   if (absl::Status s = p.MakeClients(); !s.ok()) return s;
+  if (absl::Status s = p.MakeTrust(); !s.ok()) return s;
   if (absl::Status s = p.MakeCertificates(); !s.ok()) return s;
   p.MakeWriting();
   p.MakeUpkeep();
@@ -302,6 +335,8 @@ void Application::Stop() {
     p.rpc.SetServing(false);
   }
   if (p.directory) p.directory->Stop();
+  if (p.local_trust) p.local_trust->feed().Stop();
+  if (p.member) p.member->Stop();
   // Calls in hand wait for the writer, so it stops after them.
   p.rpc.Shutdown(p.settings.drain_timeout);
   if (p.crl_publisher) p.crl_publisher->Stop();

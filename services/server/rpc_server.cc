@@ -31,9 +31,9 @@ RpcServer::RpcServer(std::string trust_domain, metrics::Registry& metrics, OnRef
       connections_(metrics) {}
 
 absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
-                              const tls::Files& files,
+                              const tls::Files& files, tls::RevocationCheck check,
                               const std::vector<grpc::Service*>& services) {
-  auto credentials = rpc::ServerCredentials(files);
+  auto credentials = rpc::ServerCredentials(files, std::move(check));
   if (!credentials.ok()) return credentials.status();
   rpc::MethodTable table = MakeMethodTable();
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;

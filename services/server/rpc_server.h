@@ -15,6 +15,7 @@
 #include "services/common/metrics/metrics.h"
 #include "services/common/rpc/acceptor.h"
 #include "services/common/rpc/live_connections.h"
+#include "services/common/tls/revocation_check.h"
 #include "services/common/tls/settings.h"
 
 namespace postern::server {
@@ -31,11 +32,11 @@ class RpcServer {
 
   RpcServer(std::string trust_domain, metrics::Registry& metrics, OnRefused on_refused = nullptr);
 
-  // Starts to serve; every service is NOT_SERVING until SetServing(true). `services` must outlive
-  // Shutdown. FailedPrecondition for unusable certificate files, Unavailable when the address is
-  // taken.
+  // Starts to serve; every service is NOT_SERVING until SetServing(true). `check` may refuse peers;
+  // null: nobody is asked. `services` must outlive Shutdown. FailedPrecondition for unusable
+  // certificate files, Unavailable when the address is taken.
   absl::Status Start(const std::string& address, std::uint16_t port, const tls::Files& files,
-                     const std::vector<grpc::Service*>& services);
+                     tls::RevocationCheck check, const std::vector<grpc::Service*>& services);
   // The port that was taken, for `port` 0.
   std::uint16_t port() const { return acceptor_->port(); }
   // The connections that are open, for whoever learns of a revocation.

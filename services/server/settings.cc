@@ -23,6 +23,10 @@ void AddProcess(Schema& schema, Settings& s) {
               "This server's certificate (PEM).");
   schema.Path("mesh.key_file", &s.mesh.key, kRequired, "Its key (PEM, mode 0600).");
   schema.Path("mesh.trust_file", &s.mesh.trust, kRequired, "The CA of the services (PEM).");
+  trust::AddSettings(schema, s.trust);
+  schema.String("trust.renewal_target", &s.renewal_target, kOptional,
+                "The main server that renews this one's certificate, host:port; empty: itself. "
+                "Needed on a server that holds no CA.");
 }
 
 void AddDatabase(Schema& schema, DatabaseSettings& s) {

@@ -6,6 +6,7 @@
 
 #include "services/common/config/config.h"
 #include "services/common/tls/settings.h"
+#include "services/common/trust/settings.h"
 
 namespace postern::server {
 
@@ -50,6 +51,8 @@ struct Settings {
   std::string listen_address = "127.0.0.1";
   std::int64_t listen_port = 9443;
   tls::Files mesh;
+  trust::Settings trust;
+  std::string renewal_target;
   DatabaseSettings database;
   RedisSettings redis;
   CaSettings ca;

@@ -31,7 +31,7 @@ _LIBRARIES = {
     "http": {"base", "exec", "log", "metrics", "tls"},
     "rpc": {"base", "exec", "log", "metrics", "tls"},
     "audit": {"base", "crypto", "db"},
-    "trust": {"base", "config", "crypto", "http", "log", "metrics", "pki", "rpc", "tls"},
+    "trust": {"base", "config", "crypto", "exec", "http", "log", "metrics", "pki", "rpc", "tls"},
     "app": {"base", "http", "log", "metrics", "tls"},
 }
 _AUTHORITY = "services/certificates/authority"

@@ -1,5 +1,6 @@
 #include "services/common/app/certificate_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "services/common/base/strings.h"
@@ -10,10 +11,11 @@ namespace postern::app {
 namespace {
 
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-constexpr std::int64_t kReadIntervalUs = 60 * kMicrosPerSecond;
-// Certificates live for a week and renew themselves at two thirds of it: less than a third left
-// means that renewal fails.
-constexpr std::int64_t kWarnBelowSeconds = 7 * 24 * 3600 / 3;
+constexpr std::int64_t kReadIntervalUs = kMicrosPerSecond;
+// Certificates renew themselves at two thirds of their life: less than a quarter left means that
+// renewal fails. Where they live for longer than a week, two days are warning enough.
+constexpr std::int64_t kLifePerWarning = 4;
+constexpr std::int64_t kWarnBelowSecondsMax = 2 * 24 * 3600;
 
 }  // namespace
 
@@ -31,22 +33,24 @@ http::Check CertificateWatch::Check() {
   check.name = StrCat("certificate_", usage_);
   const std::int64_t now_us = NowMicros();
   if (now_us - read_at_us_.load() >= kReadIntervalUs) {
-    const absl::StatusOr<std::int64_t> not_after_s = tls::CertificateNotAfter(pem_path_);
-    if (!not_after_s.ok()) {
+    const absl::StatusOr<tls::Life> life = tls::CertificateLife(pem_path_);
+    if (!life.ok()) {
       check.state = http::Check::State::kFail;
-      check.detail = std::string(ToStd(not_after_s.status().message()));
+      check.detail = std::string(ToStd(life.status().message()));
       return check;
     }
-    not_after_s_ = *not_after_s;
+    not_after_s_ = life->not_after_s;
+    warn_below_s_ =
+        std::min(kWarnBelowSecondsMax, (life->not_after_s - life->not_before_s) / kLifePerWarning);
     read_at_us_ = now_us;
-    not_after_.Set(static_cast<double>(*not_after_s));
+    not_after_.Set(static_cast<double>(life->not_after_s));
   }
   const std::int64_t left_s = not_after_s_ - now_us / kMicrosPerSecond;
   const std::string ends = FormatRfc3339(not_after_s_ * kMicrosPerSecond);
   if (left_s <= 0) {
     check.state = http::Check::State::kFail;
-    check.detail = StrCat("expired at ", ends, ": renew ", pem_path_);
-  } else if (left_s < kWarnBelowSeconds) {
+    check.detail = StrCat("expired at ", ends, ": enrol ", pem_path_, " again");
+  } else if (left_s < warn_below_s_) {
     check.state = http::Check::State::kWarn;
     check.detail = StrCat("ends at ", ends, ": renew ", pem_path_);
   } else {

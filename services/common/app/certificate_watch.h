@@ -15,8 +15,8 @@ namespace postern::app {
 class CertificateWatch {
  public:
   CertificateWatch(std::string usage, std::string pem_path, metrics::Registry& metrics);
-  // Passes; warns in the last third of a week; fails once expired. Reads the file again at most
-  // once a minute.
+  // Passes; warns in the last quarter of its life, or the last two days of a long one; fails once
+  // expired. Reads the file again at most once a second.
   http::Check Check();
 
  private:
@@ -24,6 +24,7 @@ class CertificateWatch {
   const std::string pem_path_;
   prometheus::Gauge& not_after_;
   std::atomic<std::int64_t> not_after_s_{0};
+  std::atomic<std::int64_t> warn_below_s_{0};
   std::atomic<std::int64_t> read_at_us_{0};
 };
 

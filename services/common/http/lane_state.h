@@ -72,20 +72,33 @@ struct Shared {
   Shared(std::string listener, std::shared_ptr<boost::asio::ssl::context> context, Limits limit,
          PeerCheck check, metrics::Registry& registry)
       : name(std::move(listener)),
-        tls(std::move(context)),
         limits(limit),
         peer_check(std::move(check)),
         peers({limit.connections_per_peer, limit.requests, limit.requests_per_peer}, name,
               registry),
-        metrics(registry, name, tls != nullptr) {}
+        metrics(registry, name, context != nullptr),
+        tls_(std::move(context)) {}
+
+  // What new connections use; null: plain.
+  std::shared_ptr<boost::asio::ssl::context> tls() const {
+    const std::lock_guard lock(mutex_);
+    return tls_;
+  }
+  void UseTls(std::shared_ptr<boost::asio::ssl::context> context) {
+    const std::lock_guard lock(mutex_);
+    tls_ = std::move(context);
+  }
 
   const std::string name;
-  const std::shared_ptr<boost::asio::ssl::context> tls;
   const Limits limits;
   const PeerCheck peer_check;
   PeerRegistry peers;
   ServerMetrics metrics;
   OpenCount open;
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<boost::asio::ssl::context> tls_;
 };
 
 // One lane's half of the server: its listener, its connections and their deadlines. Everything runs

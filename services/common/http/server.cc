@@ -137,6 +137,10 @@ void Server::RecheckPeers(const PeerCheck& may_stay) {
   }
 }
 
+void Server::UseContext(std::shared_ptr<boost::asio::ssl::context> tls) {
+  impl_->shared->UseTls(std::move(tls));
+}
+
 std::size_t Server::connections() const { return impl_->shared->open.connections(); }
 
 }  // namespace postern::http

@@ -97,6 +97,9 @@ class Server {
   // stay, whatever they do. To be called after what the check looks at has changed: a connection is
   // in the registry before its own peer check, so none falls between. Thread-safe.
   void RecheckPeers(const PeerCheck& may_stay);
+  // New connections use another TLS context from now on; those that are open keep theirs. Only for
+  // a server that was made with one. Thread-safe.
+  void UseContext(std::shared_ptr<boost::asio::ssl::context> tls);
   std::size_t connections() const;
 
  private:

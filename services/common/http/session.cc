@@ -71,9 +71,7 @@ void LogHandlerFailure(const char* type) {
 
 Session::Session(std::shared_ptr<LaneState> lane, Socket socket)
     : lane_(std::move(lane)),
-      transport_(std::move(socket),
-                 lane_->shared().tls == nullptr ? nullptr : lane_->shared().tls->native_handle(),
-                 lane_->scratch()),
+      transport_(std::move(socket), lane_->shared().tls(), lane_->scratch()),
       in_(lane_->shared().limits.header_bytes + Scratch::kReceiveBytes + Scratch::kRecordBytes),
       place_(lane_->Register(this)) {}
 

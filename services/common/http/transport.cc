@@ -49,10 +49,12 @@ void AcknowledgeNow(int fd) {
 
 void Transport::SslDeleter::operator()(SSL* ssl) const { SSL_free(ssl); }
 
-Transport::Transport(Socket socket, SSL_CTX* tls, Scratch& scratch)
+Transport::Transport(Socket socket, const std::shared_ptr<boost::asio::ssl::context>& tls,
+                     Scratch& scratch)
     : socket_(std::move(socket)), scratch_(scratch) {
   if (tls == nullptr) return;
-  ssl_.reset(SSL_new(tls));
+  // Shares the context, which may be replaced meanwhile.
+  ssl_.reset(SSL_new(tls->native_handle()));
   BIO* bio = BIO_new(BioMethod());
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);

@@ -8,6 +8,7 @@
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <cstddef>
 #include <memory>
@@ -38,8 +39,8 @@ class Transport {
  public:
   enum class Read { kData, kWouldBlock, kClosed };
 
-  // `tls` may be null: plain. `scratch` and `tls` outlive the transport.
-  Transport(Socket socket, SSL_CTX* tls, Scratch& scratch);
+  // `tls` may be null: plain. `scratch` outlives the transport.
+  Transport(Socket socket, const std::shared_ptr<boost::asio::ssl::context>& tls, Scratch& scratch);
   ~Transport();
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;

@@ -73,19 +73,35 @@ int ReasonOf(const X509_REVOKED* revoked) {
 }  // namespace
 
 absl::StatusOr<RevocationList> RevocationList::Parse(std::string_view text, X509* issuer) {
+  std::size_t found = 0;
+  auto list = ParseOfOne(text, std::span(&issuer, 1), found);
+  if (absl::IsNotFound(list.status())) return Invalid("it is of another issuing CA");
+  return list;
+}
+
+absl::StatusOr<RevocationList> RevocationList::ParseOfOne(std::string_view text,
+                                                          std::span<X509* const> issuers,
+                                                          std::size_t& found) {
   const absl::StatusOr<crypto::X509CrlPtr> crl = Decode(text);
   if (!crl.ok()) return crl.status();
-  if (X509_NAME_cmp(X509_CRL_get_issuer(crl->get()), X509_get_subject_name(issuer)) != 0) {
-    return Invalid("it is of another issuing CA");
+  const X509_NAME* const name = X509_CRL_get_issuer(crl->get());
+  for (found = 0; found < issuers.size(); ++found) {
+    if (X509_NAME_cmp(name, X509_get_subject_name(issuers[found])) == 0) {
+      return Read(crl->get(), issuers[found]);
+    }
   }
-  const bool verified = X509_CRL_verify(crl->get(), X509_get0_pubkey(issuer)) == 1;
+  return absl::NotFoundError("CRL: it is of none of the issuing CAs that are trusted here");
+}
+
+absl::StatusOr<RevocationList> RevocationList::Read(X509_CRL* crl, X509* issuer) {
+  const bool verified = X509_CRL_verify(crl, X509_get0_pubkey(issuer)) == 1;
   ERR_clear_error();
   if (!verified) return Invalid("its signature is not of its issuing CA");
-  if (absl::Status status = CheckExtensions(crl->get()); !status.ok()) return status;
-  const absl::StatusOr<std::int64_t> number = NumberOf(crl->get());
+  if (absl::Status status = CheckExtensions(crl); !status.ok()) return status;
+  const absl::StatusOr<std::int64_t> number = NumberOf(crl);
   if (!number.ok()) return number.status();
-  const auto this_update = UnixSeconds(X509_CRL_get0_lastUpdate(crl->get()));
-  const auto next_update = UnixSeconds(X509_CRL_get0_nextUpdate(crl->get()));
+  const auto this_update = UnixSeconds(X509_CRL_get0_lastUpdate(crl));
+  const auto next_update = UnixSeconds(X509_CRL_get0_nextUpdate(crl));
   if (!this_update.ok() || !next_update.ok()) {
     return Invalid("it does not say when it was made and when the next one is due");
   }
@@ -93,7 +109,7 @@ absl::StatusOr<RevocationList> RevocationList::Parse(std::string_view text, X509
   list.number_ = *number;
   list.this_update_s_ = *this_update;
   list.next_update_s_ = *next_update;
-  if (absl::Status status = list.ReadEntries(crl->get()); !status.ok()) return status;
+  if (absl::Status status = list.ReadEntries(crl); !status.ok()) return status;
   return list;
 }
 

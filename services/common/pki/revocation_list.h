@@ -3,7 +3,9 @@
 #include <openssl/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +30,11 @@ class RevocationList {
   // wrongly signed, without number or next update, partial (delta or indirect), or with a critical
   // extension that is not understood.
   static absl::StatusOr<RevocationList> Parse(std::string_view crl, X509* issuer);
+  // The same of whichever of `issuers` it is, which `found` tells by its index. NotFound when it is
+  // of none of them.
+  static absl::StatusOr<RevocationList> ParseOfOne(std::string_view crl,
+                                                   std::span<X509* const> issuers,
+                                                   std::size_t& found);
 
   bool Contains(const Serial& serial) const { return entries_.contains(serial); }
   const absl::flat_hash_map<Serial, Revocation>& entries() const { return entries_; }
@@ -42,6 +49,7 @@ class RevocationList {
   absl::Status CheckFresh(std::int64_t now_s, std::chrono::seconds grace) const;
 
  private:
+  static absl::StatusOr<RevocationList> Read(X509_CRL* crl, X509* issuer);
   absl::Status ReadEntries(X509_CRL* crl);
 
   absl::flat_hash_map<Serial, Revocation> entries_;

@@ -11,15 +11,15 @@
 namespace postern::rpc {
 namespace {
 
-void TellSerial(const grpc::ServerContextBase& call, LiveConnections& connections) {
+void TellCertificate(const grpc::ServerContextBase& call, LiveConnections& connections) {
   const std::string peer = call.peer();
-  if (!connections.WantsSerial(peer)) return;
+  if (!connections.WantsCertificate(peer)) return;
   const std::vector<grpc::string_ref> pem =
       call.auth_context()->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
   if (pem.size() != 1) return;
   auto certificate =
-      tls::ReadPeerCertificatePem(std::string_view(pem.front().data(), pem.front().size()));
-  if (certificate.ok()) connections.SetSerial(peer, std::move(certificate->serial_hex));
+      tls::CertificateRefOfPem(std::string_view(pem.front().data(), pem.front().size()));
+  if (certificate.ok()) connections.SetCertificate(peer, *std::move(certificate));
 }
 
 class ConnectionInterceptor final : public grpc::experimental::Interceptor {
@@ -30,7 +30,7 @@ class ConnectionInterceptor final : public grpc::experimental::Interceptor {
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(
             grpc::experimental::InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
-      TellSerial(*info_.server_context(), connections_);
+      TellCertificate(*info_.server_context(), connections_);
     }
     methods->Proceed();
   }

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "services/common/log/log.h"
+#include "services/common/rpc/identity_file.h"
 #include "services/common/tls/context.h"
 
 namespace postern::rpc {
@@ -18,7 +19,7 @@ namespace {
 
 namespace tls_api = grpc::experimental;
 
-constexpr unsigned kFileWatchSeconds = 5;
+constexpr unsigned kFileWatchSeconds = 1;
 constexpr int kRequestBytes = 4 * 1024 * 1024;
 // A page of 1000 messages, whole, is 7 MiB at most.
 constexpr int kAnswerBytes = 16 * 1024 * 1024;
@@ -37,46 +38,52 @@ constexpr int kReconnectMaxMs = 1'000;
 constexpr int kConnectTimeoutMs = 2'000;
 constexpr int kResolveAgainMs = 1'000;
 
-grpc::Status CheckSerial(const tls::SerialCheck& check,
-                         const tls_api::TlsCustomVerificationCheckRequest& request) {
+grpc::Status CheckRevocation(const tls::RevocationCheck& check,
+                             const tls_api::TlsCustomVerificationCheckRequest& request) {
   if (!check) return grpc::Status::OK;
   const grpc::string_ref pem = request.peer_cert();
-  const auto serial = tls::SerialHexOfPem(std::string_view(pem.data(), pem.size()));
-  const absl::Status checked = serial.ok() ? check(*serial) : serial.status();
+  const auto peer = tls::CertificateRefOfPem(std::string_view(pem.data(), pem.size()));
+  const absl::Status checked = peer.ok() ? check(*peer) : peer.status();
   if (checked.ok()) return grpc::Status::OK;
   static log::RateLimit limit;
   if (limit.Allow()) log::Warn("rpc_peer_refused", "reason", checked.message());
   return {grpc::StatusCode::UNAUTHENTICATED, std::string(checked.message())};
 }
 
-// The chain is already verified.
+// The chain is already verified. Verifiers live as long as their credentials, and keep the file
+// that these read.
 class PeerVerifier final : public tls_api::ExternalCertificateVerifier {
  public:
-  explicit PeerVerifier(tls::SerialCheck check) : check_(std::move(check)) {}
+  PeerVerifier(tls::RevocationCheck check, std::shared_ptr<IdentityFile> identity)
+      : check_(std::move(check)), identity_(std::move(identity)) {}
 
   bool Verify(tls_api::TlsCustomVerificationCheckRequest* request,
               std::function<void(grpc::Status)> /*callback*/, grpc::Status* status) override {
-    *status = CheckSerial(check_, *request);
+    *status = CheckRevocation(check_, *request);
     return true;
   }
   void Cancel(tls_api::TlsCustomVerificationCheckRequest* /*request*/) override {}
 
  private:
-  const tls::SerialCheck check_;
+  const tls::RevocationCheck check_;
+  const std::shared_ptr<IdentityFile> identity_;
 };
 
 // Speaks only to servers of the trust domain. The chain is already verified; the host name says
 // nothing more than the role does.
 class ServerRoleVerifier final : public tls_api::ExternalCertificateVerifier {
  public:
-  ServerRoleVerifier(std::string trust_domain, tls::SerialCheck check)
-      : trust_domain_(std::move(trust_domain)), check_(std::move(check)) {}
+  ServerRoleVerifier(std::string trust_domain, tls::RevocationCheck check,
+                     std::shared_ptr<IdentityFile> identity)
+      : trust_domain_(std::move(trust_domain)),
+        check_(std::move(check)),
+        identity_(std::move(identity)) {}
 
   bool Verify(tls_api::TlsCustomVerificationCheckRequest* request,
               std::function<void(grpc::Status)> /*callback*/, grpc::Status* status) override {
     *status =
         IsServer(request->uri_names())
-            ? CheckSerial(check_, *request)
+            ? CheckRevocation(check_, *request)
             : grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
                            "the peer's certificate is not that of a server of the trust domain");
     return true;
@@ -91,12 +98,14 @@ class ServerRoleVerifier final : public tls_api::ExternalCertificateVerifier {
   }
 
   const std::string trust_domain_;
-  const tls::SerialCheck check_;
+  const tls::RevocationCheck check_;
+  const std::shared_ptr<IdentityFile> identity_;
 };
 
-std::shared_ptr<tls_api::CertificateProviderInterface> WatchFiles(const tls::Files& files) {
-  return std::make_shared<tls_api::FileWatcherCertificateProvider>(files.key, files.certificate,
-                                                                   files.trust, kFileWatchSeconds);
+std::shared_ptr<tls_api::CertificateProviderInterface> WatchFiles(const IdentityFile& identity,
+                                                                  const std::string& trust) {
+  return std::make_shared<tls_api::FileWatcherCertificateProvider>(identity.path(), identity.path(),
+                                                                   trust, kFileWatchSeconds);
 }
 
 grpc::ChannelArguments ChannelArguments() {
@@ -119,16 +128,18 @@ grpc::ChannelArguments ChannelArguments() {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(const tls::Files& files,
-                                                                           tls::SerialCheck check) {
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(
+    const tls::Files& files, tls::RevocationCheck check) {
   // gRPC itself takes unusable files in silence and refuses every handshake.
   if (auto usable = tls::ServerContext(files); !usable.ok()) return usable.status();
-  tls_api::TlsServerCredentialsOptions options(WatchFiles(files));
+  auto identity = IdentityFile::Of(files);
+  if (!identity.ok()) return identity.status();
+  tls_api::TlsServerCredentialsOptions options(WatchFiles(**identity, files.trust));
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
   options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   options.set_certificate_verifier(
-      tls_api::ExternalCertificateVerifier::Create<PeerVerifier>(std::move(check)));
+      tls_api::ExternalCertificateVerifier::Create<PeerVerifier>(std::move(check), *identity));
   return tls_api::TlsServerCredentials(options);
 }
 
@@ -136,14 +147,16 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Channel(const ChannelSettings& se
   if (settings.target.empty())
     return absl::InvalidArgumentError("the target of the channel is empty");
   if (auto usable = tls::ClientContext(settings.files); !usable.ok()) return usable.status();
+  auto identity = IdentityFile::Of(settings.files);
+  if (!identity.ok()) return identity.status();
   tls_api::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(WatchFiles(settings.files));
+  options.set_certificate_provider(WatchFiles(**identity, settings.files.trust));
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();
   options.set_verify_server_certs(true);
   options.set_check_call_host(false);
   options.set_certificate_verifier(tls_api::ExternalCertificateVerifier::Create<ServerRoleVerifier>(
-      settings.trust_domain, settings.check));
+      settings.trust_domain, settings.check, *identity));
   return grpc::CreateCustomChannel(settings.target, tls_api::TlsCredentials(options),
                                    ChannelArguments());
 }

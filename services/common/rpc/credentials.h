@@ -7,18 +7,19 @@
 
 #include "absl/status/statusor.h"
 #include "services/common/tls/identity.h"
-#include "services/common/tls/serial_check.h"
+#include "services/common/tls/revocation_check.h"
 #include "services/common/tls/settings.h"
 
 namespace postern::rpc {
 
 // Mutual TLS for a server: client certificates required, from the issuing CA in `files.trust` only.
-// Files are watched: new ones are used for new handshakes. `check` may refuse a peer; it is asked
+// Files are watched: within two seconds new ones are used for new handshakes, certificate and key
+// never one without the other. `check` may refuse a peer; it is asked
 // in every handshake, resumed ones too (gRPC 1.51 issues tickets and cannot be told not to, and a
 // ticket would pass by a CRL); null: nobody is asked. FailedPrecondition when the files are not
 // usable now.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(
-    const tls::Files& files, tls::SerialCheck check = nullptr);
+    const tls::Files& files, tls::RevocationCheck check = nullptr);
 
 // Settings of a channel to the main server. Keepalive pings every 10 s; reconnects within a second.
 struct ChannelSettings {
@@ -26,7 +27,7 @@ struct ChannelSettings {
                        // (round_robin).
   tls::Files files;
   std::string trust_domain;
-  tls::SerialCheck check;  // May refuse the server; null: nobody is asked.
+  tls::RevocationCheck check;  // May refuse the server; null: nobody is asked.
 };
 
 // A channel that speaks only to a peer whose certificate names the role `server` of the trust

@@ -87,30 +87,31 @@ absl::Status LiveConnections::Add(int fd) {
     return absl::ResourceExhaustedError(std::strerror(error));
   }
   peer_of_fd_.emplace(own, peer);
-  by_peer_.emplace(std::move(peer), Connection{own, ""});
+  by_peer_.emplace(std::move(peer), Connection{own, {}});
   open_.Set(static_cast<double>(by_peer_.size()));
   return absl::OkStatus();
 }
 
-bool LiveConnections::WantsSerial(const std::string& peer) const {
+bool LiveConnections::WantsCertificate(const std::string& peer) const {
   const std::string key = Unescaped(peer);
   const std::lock_guard lock(mutex_);
   const auto found = by_peer_.find(key);
-  return found != by_peer_.end() && found->second.serial_hex.empty();
+  return found != by_peer_.end() && found->second.certificate.serial_hex.empty();
 }
 
-void LiveConnections::SetSerial(const std::string& peer, std::string serial_hex) {
+void LiveConnections::SetCertificate(const std::string& peer, tls::CertificateRef certificate) {
   const std::string key = Unescaped(peer);
   const std::lock_guard lock(mutex_);
   const auto found = by_peer_.find(key);
-  if (found != by_peer_.end()) found->second.serial_hex = std::move(serial_hex);
+  if (found != by_peer_.end()) found->second.certificate = std::move(certificate);
 }
 
 std::size_t LiveConnections::CutRevoked(const Revoked& revoked) {
   std::size_t cut = 0;
   const std::lock_guard lock(mutex_);
   for (const auto& [peer, connection] : by_peer_) {
-    if (!connection.serial_hex.empty() && !revoked(connection.serial_hex)) continue;
+    const tls::CertificateRef& certificate = connection.certificate;
+    if (!certificate.serial_hex.empty() && !revoked(certificate)) continue;
     shutdown(connection.fd, SHUT_RDWR);
     ++cut;
   }

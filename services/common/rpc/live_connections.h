@@ -5,11 +5,11 @@
 #include <functional>
 #include <mutex>
 #include <string>
-#include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "services/common/metrics/metrics.h"
+#include "services/common/tls/identity.h"
 
 namespace postern::rpc {
 
@@ -24,8 +24,8 @@ namespace postern::rpc {
 // with the revoked ones: an honest peer connects again within a second. Thread-safe.
 class LiveConnections {
  public:
-  // Whether the certificate with this serial (lower-case hexadecimal, no leading zeros) is revoked.
-  using Revoked = std::function<bool(std::string_view serial_hex)>;
+  // Whether the holder of this certificate is to go.
+  using Revoked = std::function<bool(const tls::CertificateRef&)>;
 
   explicit LiveConnections(metrics::Registry& metrics);
   ~LiveConnections();
@@ -43,9 +43,9 @@ class LiveConnections {
 
   // Whether the peer's certificate is still to be told. `peer` as grpc::ServerContext::peer() gives
   // it.
-  bool WantsSerial(const std::string& peer) const;
+  bool WantsCertificate(const std::string& peer) const;
   // Says whose certificate a connection has; once is enough, nothing happens for an unknown peer.
-  void SetSerial(const std::string& peer, std::string serial_hex);
+  void SetCertificate(const std::string& peer, tls::CertificateRef certificate);
 
   // Cuts (shuts both directions down) every connection whose certificate is revoked or not known
   // yet, and says how many. Their running calls end with UNAVAILABLE on both sides.
@@ -60,7 +60,7 @@ class LiveConnections {
  private:
   struct Connection {
     int fd = -1;
-    std::string serial_hex;  // Empty: not known yet.
+    tls::CertificateRef certificate;  // Empty: not known yet.
   };
 
   mutable std::mutex mutex_;

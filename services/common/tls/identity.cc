@@ -91,12 +91,26 @@ std::string SerialHex(X509* certificate) {
   return text;
 }
 
-absl::StatusOr<std::int64_t> NotAfterSeconds(const X509* certificate) {
-  std::tm when{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) != 1) {
-    return absl::InvalidArgumentError("the certificate's end date is not a time");
+std::string NameText(const X509_NAME* name) {
+  std::unique_ptr<BIO, int (*)(BIO*)> text(BIO_new(BIO_s_mem()), BIO_free);
+  X509_NAME_print_ex(text.get(), name, 0, XN_FLAG_RFC2253);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(text.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
+CertificateRef RefOf(X509* certificate) {
+  return {NameText(X509_get_issuer_name(certificate)), SerialHex(certificate)};
+}
+
+absl::StatusOr<Life> LifeOf(const X509* certificate) {
+  std::tm begin{};
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notBefore(certificate), &begin) != 1 ||
+      ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) {
+    return absl::InvalidArgumentError("a date of the certificate is not a time");
   }
-  return static_cast<std::int64_t>(timegm(&when));
+  return Life{static_cast<std::int64_t>(timegm(&begin)), static_cast<std::int64_t>(timegm(&end))};
 }
 
 // The first certificate of a PEM text; null when there is none.
@@ -176,21 +190,25 @@ absl::StatusOr<PeerCertificate> ReadPeerCertificate(X509* certificate) {
   if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) {
     return absl::PermissionDeniedError("the certificate has no fingerprint");
   }
-  absl::StatusOr<std::int64_t> not_after = NotAfterSeconds(certificate);
-  if (!not_after.ok()) return absl::PermissionDeniedError(not_after.status().message());
+  const absl::StatusOr<Life> life = LifeOf(certificate);
+  if (!life.ok()) return absl::PermissionDeniedError(life.status().message());
   PeerCertificate peer;
   peer.id = *std::move(id);
   peer.common_name = CommonName(certificate);
   peer.sha256_hex = HexEncode({reinterpret_cast<const char*>(digest.data()), size});
-  peer.serial_hex = SerialHex(certificate);
-  peer.not_after_s = *not_after;
+  peer.ref = RefOf(certificate);
+  peer.not_after_s = life->not_after_s;
   return peer;
 }
 
-absl::StatusOr<std::string> SerialHexOfPem(std::string_view pem) {
+absl::StatusOr<CertificateRef> CertificateRefOfPem(std::string_view pem) {
   const CertificatePtr certificate = ParseFirst(pem);
   if (certificate == nullptr) return absl::PermissionDeniedError("no certificate was shown");
-  return SerialHex(certificate.get());
+  return RefOf(certificate.get());
+}
+
+std::string SubjectName(const X509* certificate) {
+  return NameText(X509_get_subject_name(certificate));
 }
 
 absl::StatusOr<PeerCertificate> ReadPeerCertificatePem(std::string_view pem) {
@@ -213,14 +231,14 @@ absl::Status CheckOwnCertificate(const std::string& pem_path, Role role,
              "file, or issue one with that name."));
 }
 
-absl::StatusOr<std::int64_t> CertificateNotAfter(const std::string& pem_path) {
+absl::StatusOr<Life> CertificateLife(const std::string& pem_path) {
   const absl::StatusOr<CertificatePtr> certificate = ReadFirst(pem_path);
   if (!certificate.ok()) return certificate.status();
-  absl::StatusOr<std::int64_t> not_after = NotAfterSeconds(certificate->get());
-  if (!not_after.ok()) {
-    return absl::FailedPreconditionError(StrCat(pem_path, ": ", not_after.status().message()));
+  absl::StatusOr<Life> life = LifeOf(certificate->get());
+  if (!life.ok()) {
+    return absl::FailedPreconditionError(StrCat(pem_path, ": ", life.status().message()));
   }
-  return not_after;
+  return life;
 }
 
 }  // namespace postern::tls

@@ -28,12 +28,18 @@ struct SpiffeId {
   std::string Path() const;  // `<role>/<name>`, for people and the audit log.
 };
 
+// What tells a certificate from all others (RFC 5280, 4.1.2.2).
+struct CertificateRef {
+  std::string issuer;      // Its issuer's name in RFC 2253's form, as SubjectName gives it.
+  std::string serial_hex;  // Lower-case, no leading zeros.
+};
+
 // What a verified peer certificate says.
 struct PeerCertificate {
   SpiffeId id;
   std::string common_name;
-  std::string sha256_hex;        // Fingerprint of the DER, 64 lower-case digits.
-  std::string serial_hex;        // Lower-case, no leading zeros.
+  std::string sha256_hex;  // Fingerprint of the DER, 64 lower-case digits.
+  CertificateRef ref;
   std::int64_t not_after_s = 0;  // Seconds since the Unix epoch.
 };
 
@@ -49,11 +55,19 @@ absl::StatusOr<PeerCertificate> ReadPeerCertificatePem(std::string_view pem);
 absl::Status CheckOwnCertificate(const std::string& pem_path, Role role,
                                  std::string_view trust_domain);
 
-// The serial number of the first certificate in a PEM text, as PeerCertificate has it.
-// PermissionDenied when there is none.
-absl::StatusOr<std::string> SerialHexOfPem(std::string_view pem);
+// Which one the first certificate in a PEM text is, whatever it says. PermissionDenied when there
+// is none.
+absl::StatusOr<CertificateRef> CertificateRefOfPem(std::string_view pem);
 
-// Seconds since the Unix epoch of the first certificate in a PEM file.
-absl::StatusOr<std::int64_t> CertificateNotAfter(const std::string& pem_path);
+// The name of a CA as CertificateRef::issuer has it.
+std::string SubjectName(const X509* certificate);
+
+// A certificate's begin and end, seconds since the Unix epoch.
+struct Life {
+  std::int64_t not_before_s = 0;
+  std::int64_t not_after_s = 0;
+};
+// Of the first certificate in a PEM file.
+absl::StatusOr<Life> CertificateLife(const std::string& pem_path);
 
 }  // namespace postern::tls

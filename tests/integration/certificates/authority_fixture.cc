@@ -84,19 +84,25 @@ struct AuthorityTest::Server {
     authorities = *std::move(opened);
     CrlPublisher::Settings settings;
     settings.database = database;
-    publisher = std::make_unique<CrlPublisher>(
-        std::move(settings), *authorities, [] {}, metrics);
+    feed = std::make_unique<TrustFeed>(
+        executor, [] {}, metrics);
+    const auto on_changed = [this] { feed->Nudge(); };
+    publisher =
+        std::make_unique<CrlPublisher>(std::move(settings), *authorities, on_changed, metrics);
     auto connection = db::Connection::Open(database).value();
     const absl::Status started = publisher->Start(*connection);
     EXPECT_TRUE(started.ok()) << started;
-    service = std::make_unique<CertificateService>(
-        executor, authorities.get(), kTrustDomain, [] {}, metrics);
+    const absl::Status fed = feed->Start();
+    EXPECT_TRUE(fed.ok()) << fed;
+    service = std::make_unique<CertificateService>(executor, authorities.get(), *feed, kTrustDomain,
+                                                   on_changed, metrics);
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", rpc::ServerCredentials(files).value(), &port);
     builder.RegisterService(service.get());
     server = builder.BuildAndStart();
   }
   ~Server() {
+    feed->Stop();
     server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
     publisher->Stop();
   }
@@ -104,6 +110,7 @@ struct AuthorityTest::Server {
   metrics::Registry metrics{"test"};
   db::Executor executor;
   std::unique_ptr<Authorities> authorities;
+  std::unique_ptr<TrustFeed> feed;
   std::unique_ptr<CrlPublisher> publisher;
   std::unique_ptr<CertificateService> service;
   std::unique_ptr<grpc::Server> server;
@@ -137,6 +144,14 @@ void AuthorityTest::StartServer() {
 
 void AuthorityTest::StopServer() { server_.reset(); }
 
+std::shared_ptr<grpc::Channel> AuthorityTest::Channel(const tls::Files& files) {
+  rpc::ChannelSettings settings;
+  settings.target = StrCat("127.0.0.1:", server_->port);
+  settings.files = files;
+  settings.trust_domain = kTrustDomain;
+  return rpc::Channel(settings).value();
+}
+
 tls::Files AuthorityTest::Leaf(const std::string& profile, const std::string& name, int life_s) {
   const auto folder = authority::Folder::Open(ca()).value();
   const auto subject =
@@ -153,11 +168,7 @@ tls::Files AuthorityTest::Leaf(const std::string& profile, const std::string& na
 }
 
 AuthorityTest::Stub AuthorityTest::Caller(const tls::Files& files) {
-  rpc::ChannelSettings settings;
-  settings.target = StrCat("127.0.0.1:", server_->port);
-  settings.files = files;
-  settings.trust_domain = kTrustDomain;
-  return v1::CertificateService::NewStub(rpc::Channel(settings).value());
+  return v1::CertificateService::NewStub(Channel(files));
 }
 
 v1::IssueCertificateRequest AuthorityTest::IssueRequest(const std::string& profile,

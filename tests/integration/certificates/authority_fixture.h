@@ -34,6 +34,8 @@ class AuthorityTest : public ::testing::Test {
 
   // A leaf of the folder's CA, not registered; its files.
   tls::Files Leaf(const std::string& profile, const std::string& name, int life_s = 3600);
+  // To the server, showing the leaf.
+  std::shared_ptr<grpc::Channel> Channel(const tls::Files& files);
   // A stub that shows the leaf.
   Stub Caller(const tls::Files& files);
   Stub Operator() { return Caller(operator_); }

@@ -93,6 +93,7 @@ void EdgeFixture::StartRedis(std::vector<std::pair<std::string, std::string>> ov
 Settings EdgeFixture::MakeSettings() const {
   Settings settings;
   settings.trust_domain = TestCertificates::kTrustDomain;
+  settings.trust.managed = false;
   settings.ops_port = 0;
   settings.listen_address = "127.0.0.1";
   settings.listen_port = 0;

@@ -10,7 +10,7 @@
 namespace postern::test {
 
 // What a call without generated code gave.
-struct RawAnswer {
+struct RawCallResult {
   grpc::Status status;
   std::string bytes;
 };
@@ -30,9 +30,9 @@ bool Step(grpc::CompletionQueue& queue, const Start& start) {
 }
 
 // Calls any method with a serialised request, as one request and one answer.
-inline RawAnswer RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                         const std::string& request,
-                         std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+inline RawCallResult RawCall(const std::shared_ptr<grpc::Channel>& channel,
+                             const std::string& method, const std::string& request,
+                             std::chrono::milliseconds limit = std::chrono::seconds(10)) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + limit);
@@ -40,7 +40,7 @@ inline RawAnswer RawCall(const std::shared_ptr<grpc::Channel>& channel, const st
   grpc::CompletionQueue queue;
   auto call = stub.PrepareUnaryCall(&context, method, request_buffer, &queue);
   call->StartCall();
-  RawAnswer answer;
+  RawCallResult answer;
   grpc::ByteBuffer response_buffer;
   call->Finish(&response_buffer, &answer.status, nullptr);
   void* tag = nullptr;

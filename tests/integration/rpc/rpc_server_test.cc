@@ -56,7 +56,7 @@ class RpcServerTest : public ::testing::Test {
   }
 
   void Start(const tls::Files& files) {
-    const absl::Status started = server_.Start("127.0.0.1", 0, files, {&keys_});
+    const absl::Status started = server_.Start("127.0.0.1", 0, files, nullptr, {&keys_});
     ASSERT_TRUE(started.ok()) << started;
     server_.SetServing(true);
   }
@@ -206,7 +206,8 @@ TEST_F(RpcServerTest, AChannelRefusesAPeerThatIsNotAServer) {
   for (const char* role : {"edge", "operator"}) {
     RpcServer impostor(test::TestCertificates::kTrustDomain, metrics_);
     CountingKeyService keys;
-    ASSERT_TRUE(impostor.Start("127.0.0.1", 0, services_ca_.Leaf(role, "impostor"), {&keys}).ok());
+    ASSERT_TRUE(
+        impostor.Start("127.0.0.1", 0, services_ca_.Leaf(role, "impostor"), nullptr, {&keys}).ok());
     rpc::ChannelSettings settings;
     settings.target = StrCat("localhost:", impostor.port());
     settings.files = services_ca_.Leaf("edge", "one");
@@ -228,7 +229,7 @@ TEST_F(RpcServerTest, AChannelFindsARestartedServerWithinASecond) {
   EXPECT_EQ(test::RawCall(channel, kCreateKey, "").status.error_code(), StatusCode::UNAVAILABLE);
   RpcServer again(test::TestCertificates::kTrustDomain, metrics_);
   const absl::Status started =
-      again.Start("127.0.0.1", port, services_ca_.Leaf("server", "server-1"), {&keys_});
+      again.Start("127.0.0.1", port, services_ca_.Leaf("server", "server-1"), nullptr, {&keys_});
   ASSERT_TRUE(started.ok()) << started;
   EXPECT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + 2s));
   EXPECT_TRUE(test::RawCall(channel, kCreateKey, "").status.ok());
@@ -282,7 +283,7 @@ TEST_F(RpcServerTest, AcceptsAgainAfterItHadNoFileDescriptorsLeft) {
 }
 
 std::string SerialOf(const tls::Files& files) {
-  return tls::ReadPeerCertificatePem(*ReadFile(files.certificate))->serial_hex;
+  return tls::ReadPeerCertificatePem(*ReadFile(files.certificate))->ref.serial_hex;
 }
 
 TEST_F(RpcServerTest, CutsTheConnectionsOfARevokedCertificateOnly) {
@@ -295,7 +296,8 @@ TEST_F(RpcServerTest, CutsTheConnectionsOfARevokedCertificateOnly) {
 
   const std::string serial = SerialOf(revoked);
   const auto cut = [&] {
-    return server_.connections().CutRevoked([&](std::string_view s) { return s == serial; });
+    return server_.connections().CutRevoked(
+        [&](const tls::CertificateRef& one) { return one.serial_hex == serial; });
   };
   EXPECT_EQ(cut(), 1u);
   EXPECT_TRUE(test::RawCall(honest, kCreateKey, "").status.ok());
@@ -318,7 +320,7 @@ TEST_F(RpcServerTest, CutsARunningCallOfARevokedCertificate) {
   test::Step(queue, [&](void* tag) { call->WriteLast(empty, {}, tag); });
   grpc::ByteBuffer answer;
   ASSERT_TRUE(test::Step(queue, [&](void* tag) { call->Read(&answer, tag); }));
-  EXPECT_EQ(server_.connections().CutRevoked([](std::string_view) { return true; }), 1u);
+  EXPECT_EQ(server_.connections().CutRevoked([](const tls::CertificateRef&) { return true; }), 1u);
   EXPECT_FALSE(test::Step(queue, [&](void* tag) { call->Read(&answer, tag); }));
   grpc::Status status;
   test::Step(queue, [&](void* tag) { call->Finish(&status, tag); });
@@ -330,21 +332,21 @@ TEST_F(RpcServerTest, CutsAConnectionWhoseCertificateIsNotKnownYet) {
   const auto silent = ChannelAs("edge");
   ASSERT_TRUE(silent->WaitForConnected(std::chrono::system_clock::now() + 5s));
   ASSERT_TRUE(test::Eventually([&] { return server_.connections().size() == 1; }));
-  EXPECT_EQ(server_.connections().CutRevoked([](std::string_view) { return false; }), 1u);
+  EXPECT_EQ(server_.connections().CutRevoked([](const tls::CertificateRef&) { return false; }), 1u);
 }
 
 TEST_F(RpcServerTest, KnowsTheCertificateOfAnIpv6Peer) {
   RpcServer server(test::TestCertificates::kTrustDomain, metrics_);
   CountingKeyService keys;
   const absl::Status started =
-      server.Start("::1", 0, services_ca_.Leaf("server", "server-6"), {&keys});
+      server.Start("::1", 0, services_ca_.Leaf("server", "server-6"), nullptr, {&keys});
   ASSERT_TRUE(started.ok()) << started;
   rpc::ChannelSettings settings;
   settings.target = StrCat("[::1]:", server.port());
   settings.files = services_ca_.Leaf("edge", "one");
   settings.trust_domain = test::TestCertificates::kTrustDomain;
   ASSERT_TRUE(test::RawCall(*rpc::Channel(settings), kCreateKey, "").status.ok());
-  EXPECT_EQ(server.connections().CutRevoked([](std::string_view) { return false; }), 0u);
+  EXPECT_EQ(server.connections().CutRevoked([](const tls::CertificateRef&) { return false; }), 0u);
   server.Shutdown(5s);
 }
 
@@ -360,8 +362,8 @@ TEST_F(RpcServerTest, ForgetsConnectionsThatEnd) {
 TEST_F(RpcServerTest, SaysWhenThePortIsTaken) {
   RpcServer second(test::TestCertificates::kTrustDomain, metrics_);
   CountingKeyService keys;
-  const absl::Status started =
-      second.Start("127.0.0.1", server_.port(), services_ca_.Leaf("server", "server-2"), {&keys});
+  const absl::Status started = second.Start(
+      "127.0.0.1", server_.port(), services_ca_.Leaf("server", "server-2"), nullptr, {&keys});
   EXPECT_EQ(started.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(ToStd(started.message())), HasSubstr("Address already in use"));
 }
@@ -371,7 +373,7 @@ TEST_F(RpcServerTest, SaysWhichCertificateFileIsUnusable) {
   files.key = services_ca_.Leaf("server", "server-3").key;
   RpcServer second(test::TestCertificates::kTrustDomain, metrics_);
   CountingKeyService keys;
-  const absl::Status started = second.Start("127.0.0.1", 0, files, {&keys});
+  const absl::Status started = second.Start("127.0.0.1", 0, files, nullptr, {&keys});
   EXPECT_FALSE(started.ok());
   EXPECT_THAT(std::string(ToStd(started.message())), HasSubstr(files.key));
 }

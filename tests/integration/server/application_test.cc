@@ -74,6 +74,7 @@ std::string SecretFile(const std::string& name, const std::string& content) {
 Settings SettingsFor(const std::string& schema) {
   Settings settings;
   settings.trust_domain = test::TestCertificates::kTrustDomain;
+  settings.trust.managed = false;
   settings.ops_port = 0;
   settings.listen_port = 0;
   settings.mesh = stores->certificates.Leaf("server", "server-1");

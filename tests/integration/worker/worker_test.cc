@@ -58,6 +58,7 @@ class WorkerTest : public ::testing::Test {
   Settings WorkerSettings() {
     Settings settings;
     settings.trust_domain = test::TestCertificates::kTrustDomain;
+    settings.trust.managed = false;
     settings.ops_port = 0;
     settings.mesh = worker_files_;
     settings.redis_port = redis_->port();

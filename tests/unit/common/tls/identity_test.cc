@@ -90,11 +90,11 @@ TEST_F(PeerCertificateTest, ReadsWhatItSays) {
   EXPECT_EQ(peer->id.ToString(), "spiffe://test.postern/client/billing");
   EXPECT_EQ(peer->common_name, "billing");
   EXPECT_EQ(peer->sha256_hex.size(), 64u);
-  EXPECT_EQ(peer->serial_hex.size(), 32u);
-  EXPECT_EQ(peer->serial_hex.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_EQ(peer->ref.serial_hex.size(), 32u);
+  EXPECT_EQ(peer->ref.serial_hex.find_first_not_of("0123456789abcdef"), std::string::npos);
   const std::int64_t in_a_day = std::time(nullptr) + 24 * 3600;
   EXPECT_NEAR(static_cast<double>(peer->not_after_s), static_cast<double>(in_a_day), 60);
-  EXPECT_EQ(*CertificateNotAfter(files.certificate), peer->not_after_s);
+  EXPECT_EQ(CertificateLife(files.certificate)->not_after_s, peer->not_after_s);
 }
 
 TEST_F(PeerCertificateTest, TwoUrisAreRefused) {
@@ -131,7 +131,8 @@ TEST_F(PeerCertificateTest, ReadsPem) {
   const Files files = authority_.Leaf("client", "billing");
   const auto peer = ReadPeerCertificatePem(*ReadFile(files.certificate));
   ASSERT_TRUE(peer.ok()) << peer.status();
-  EXPECT_EQ(peer->serial_hex, ReadPeerCertificate(Load(files.certificate).get())->serial_hex);
+  EXPECT_EQ(peer->ref.serial_hex,
+            ReadPeerCertificate(Load(files.certificate).get())->ref.serial_hex);
   EXPECT_EQ(ReadPeerCertificatePem("no certificate").status().code(),
             absl::StatusCode::kPermissionDenied);
 }
@@ -154,13 +155,13 @@ TEST_F(PeerCertificateTest, AProgramsOwnCertificateHasItsRoleAndTrustDomain) {
             absl::StatusCode::kNotFound);
 }
 
-TEST(CertificateNotAfterTest, NamesTheFile) {
-  const auto missing = CertificateNotAfter("/nonexistent/a.pem");
+TEST(CertificateLifeTest, NamesTheFile) {
+  const auto missing = CertificateLife("/nonexistent/a.pem");
   EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("/nonexistent/a.pem"));
   test::TestCertificates authority;
   const Files files = authority.Leaf("client", "a");
-  const auto key = CertificateNotAfter(files.key);
+  const auto key = CertificateLife(files.key);
   EXPECT_EQ(key.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(key.status().message()), HasSubstr(files.key));
 }
