@@ -59,8 +59,8 @@ Response Text(int status, std::string body) {
 
 class OpsHandler final : public Handler {
  public:
-  OpsHandler(metrics::Registry& metrics, Checks checks)
-      : metrics_(metrics), checks_(std::move(checks)) {}
+  OpsHandler(metrics::Registry& metrics, Checks checks, Pages pages)
+      : metrics_(metrics), checks_(std::move(checks)), pages_(std::move(pages)) {}
 
   asio::awaitable<Response> Handle(Request request) override { co_return Route(request); }
 
@@ -85,6 +85,9 @@ class OpsHandler final : public Handler {
     if (request.path == "/livez") return Text(200, "ok\n");
     if (request.path == "/readyz") return Ready(request.query == "verbose");
     if (request.path == "/health") return Health();
+    if (std::optional<Response> page = pages_ ? pages_(request.path) : std::nullopt) {
+      return *std::move(page);
+    }
     return Text(404, "There are /metrics, /livez, /readyz and /health.\n");
   }
 
@@ -113,6 +116,7 @@ class OpsHandler final : public Handler {
 
   metrics::Registry& metrics_;
   const Checks checks_;
+  const Pages pages_;
   std::atomic<bool> draining_{false};
 };
 
@@ -136,8 +140,8 @@ std::string ChecksJson(const std::vector<Check>& checks) {
 bool AnyFailed(const std::vector<Check>& checks) { return Worst(checks) == Check::State::kFail; }
 
 struct OpsServer::Impl {
-  Impl(metrics::Registry& metrics, Checks checks)
-      : handler(metrics, std::move(checks)),
+  Impl(metrics::Registry& metrics, Checks checks, Pages pages)
+      : handler(metrics, std::move(checks), std::move(pages)),
         server("ops", {{&io, &handler}}, nullptr, OpsLimits(), nullptr, metrics) {}
 
   void StartThread() {
@@ -158,8 +162,8 @@ struct OpsServer::Impl {
   std::thread thread;
 };
 
-OpsServer::OpsServer(metrics::Registry& metrics, Checks checks)
-    : impl_(std::make_unique<Impl>(metrics, std::move(checks))) {}
+OpsServer::OpsServer(metrics::Registry& metrics, Checks checks, Pages pages)
+    : impl_(std::make_unique<Impl>(metrics, std::move(checks), std::move(pages))) {}
 
 OpsServer::~OpsServer() { Stop(); }
 
