@@ -29,12 +29,24 @@ Application::Application(Settings settings)
       metrics_("postern-edge"),
       queue_metrics_(metrics_),
       safety_(metrics_, settings_.allow_unsafe_queue),
-      directory_(settings_.directory_cache_file, {settings_.messages_per_second, settings_.burst}),
+      directory_(settings_.directory_cache_file, DefaultLimit()),
       listen_files_("listen-files", kListenFilesInterval, [this] { FollowListenFiles(); }) {}
 
 Application::~Application() { Stop(); }
 
+RateLimit Application::DefaultLimit() const {
+  RateLimit limit;
+  limit.per_second = settings_.messages_per_second;
+  limit.burst = settings_.burst;
+  limit.per_day = settings_.messages_per_day;
+  return limit;
+}
+
 absl::Status Application::Start() {
+  auto domains = Domains::Read(settings_.domains_folder, settings_.listen.trust, DefaultLimit());
+  if (!domains.ok()) return domains.status();
+  domains_ = *std::move(domains);
+  directory_.UseDomainLimits([this](std::string_view domain) { return domains_.LimitOf(domain); });
   const absl::Status cached = directory_.LoadCache();
   if (!cached.ok()) log::Info("directory_cache_not_used", "reason", cached.message());
   absl::Status status = JoinMesh();
@@ -45,6 +57,7 @@ absl::Status Application::Start() {
       std::make_unique<app::CertificateWatch>("listen", settings_.listen.certificate, metrics_);
   mesh_certificate_ =
       std::make_unique<app::CertificateWatch>("mesh", settings_.mesh.certificate, metrics_);
+  if (absl::Status read = ReadDocs(); !read.ok()) return read;
   MakeLanes();
   status = Listen();
   if (!status.ok()) return status;
@@ -113,6 +126,14 @@ absl::Status Application::PrepareQueue() {
   return RefuseUnsafeQueue();
 }
 
+absl::Status Application::ReadDocs() {
+  if (settings_.docs_folder.empty()) return absl::OkStatus();
+  absl::StatusOr<http::StaticFiles> files = http::StaticFiles::Read(settings_.docs_folder);
+  if (!files.ok()) return files.status();
+  docs_ = std::make_shared<const http::StaticFiles>(*std::move(files));
+  return absl::OkStatus();
+}
+
 absl::Status Application::RefuseUnsafeQueue() {
   const auto faults = CheckQueueNow(redis_);
   if (!faults.ok()) {
@@ -149,8 +170,11 @@ void Application::MakeLanes() {
     parts.directory = &directory_;
     parts.keys = keys_.get();
     parts.enqueuer = lane->enqueuer.get();
+    parts.key_bounds = {settings_.idempotency_keys_per_client,
+                        settings_.idempotency_keys_per_shard};
     parts.registrar = registrar_.get();
     parts.messages = messages_.get();
+    parts.docs = docs_.get();
     parts.checks = checks;
     parts.metrics = &metrics_;
     lane->handler = std::make_unique<EdgeHandler>(std::move(parts));
@@ -175,11 +199,12 @@ absl::Status Application::Listen() {
   auto context = tls::ContextSource::Server(settings_.listen);
   if (!context.ok()) return context.status();
   listen_context_ = *std::move(context);
+  domains_.Install(listen_context_->Current()->native_handle());
   std::vector<http::Lane> lanes;
   for (const auto& lane : lanes_) lanes.push_back({&lane->io, lane->handler.get()});
   server_ = std::make_unique<http::Server>("rest", std::move(lanes), listen_context_->Current(),
                                            MakeLimits(), MakePeerCheck(), metrics_);
-  ops_ = std::make_unique<http::OpsServer>(metrics_, MakeChecks());
+  ops_ = std::make_unique<http::OpsServer>(metrics_, MakeChecks(), MakePages());
   const absl::Status ops =
       ops_->Listen(settings_.ops_address, static_cast<std::uint16_t>(settings_.ops_port));
   if (!ops.ok()) return ops;
@@ -190,10 +215,24 @@ absl::Status Application::Listen() {
                          static_cast<std::uint16_t>(settings_.listen_port));
 }
 
+http::Pages Application::MakePages() const {
+  return [docs = docs_](std::string_view path) -> std::optional<http::Response> {
+    static constexpr std::string_view kFolder = "/docs/";
+    if (docs == nullptr || !path.starts_with(kFolder)) return std::nullopt;
+    const http::Response* const page = docs->Find(path.substr(kFolder.size()));
+    if (page == nullptr) return std::nullopt;
+    return *page;
+  };
+}
+
 http::Limits Application::MakeLimits() const {
   http::Limits limits;
   limits.header_bytes = kHeaderBytesMax;
   limits.body_bytes = kBodyBytesMax;
+  limits.large.path = kBatchPath;
+  limits.large.body_bytes = kBatchBodyBytesMax;
+  limits.large.at_one_time = kLargeBodiesMax;
+  limits.large.of_one_peer = kLargeBodiesOfClientMax;
   limits.connections = static_cast<std::size_t>(settings_.connections_max);
   limits.connections_per_peer = static_cast<std::size_t>(settings_.connections_per_client);
   limits.requests = static_cast<std::size_t>(settings_.requests_max);
@@ -238,6 +277,7 @@ void Application::FollowListenFiles() {
   if (!changed.ok())
     log::Warn("listen_certificate_not_taken", "reason", changed.status().message());
   if (!changed.ok() || !*changed) return;
+  domains_.Install(listen_context_->Current()->native_handle());
   server_->UseContext(listen_context_->Current());
   log::Info("listen_certificate_taken", "file", settings_.listen.certificate);
 }
@@ -252,8 +292,12 @@ http::PeerCheck Application::MakePeerCheck() {
                                                 "Connections refused for who the peer is.",
                                                 {{"reason", std::string(reason)}}));
   }
-  return [this, counters](const tls::PeerCertificate& peer) {
-    absl::Status status = CheckPeer(peer, settings_.trust_domain, *directory_.Current());
+  return [this, counters](const tls::PeerCertificate& peer, std::string_view server_name) {
+    const auto directory = directory_.Current();
+    absl::Status status = CheckPeer(peer, settings_.trust_domain, *directory);
+    if (status.ok()) {
+      status = domains_.Check(server_name, directory->Find(peer.sha256_hex)->domain);
+    }
     if (status.ok()) status = CheckRevocation(peer);
     if (!status.ok()) {
       static log::RateLimit limit;

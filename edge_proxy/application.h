@@ -14,6 +14,7 @@
 #include "edge_proxy/client_directory.h"
 #include "edge_proxy/data_keys.h"
 #include "edge_proxy/directory_watch.h"
+#include "edge_proxy/domains.h"
 #include "edge_proxy/edge_handler.h"
 #include "edge_proxy/enqueuer.h"
 #include "edge_proxy/health.h"
@@ -26,6 +27,7 @@
 #include "services/common/exec/poller.h"
 #include "services/common/http/ops_server.h"
 #include "services/common/http/server.h"
+#include "services/common/http/static_files.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/redis/queue_safety.h"
 #include "services/common/tls/context_source.h"
@@ -64,14 +66,17 @@ class Application {
   };
 
   absl::Status JoinMesh();
+  RateLimit DefaultLimit() const;
   absl::Status ConnectServer();
   absl::Status PrepareQueue();
   absl::Status RefuseUnsafeQueue();
+  absl::Status ReadDocs();
   void MakeLanes();
   absl::Status Listen();
   void StopLanes();
   http::Checks MakeChecks() const;
   http::PeerCheck MakePeerCheck();
+  http::Pages MakePages() const;
   http::Limits MakeLimits() const;
   // Why a peer may not speak, or may not stay; OK when it may.
   absl::Status CheckRevocation(const tls::PeerCertificate& peer) const;
@@ -84,10 +89,12 @@ class Application {
   metrics::Registry metrics_;
   QueueMetrics queue_metrics_;
   redis::QueueSafety safety_;
+  Domains domains_;
   ClientDirectory directory_;
   redis::Settings redis_;
   std::unique_ptr<trust::Member> member_;
   std::shared_ptr<tls::ContextSource> listen_context_;
+  std::shared_ptr<const http::StaticFiles> docs_;  // Null: none.
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::MessageService::Stub> messages_;
   std::unique_ptr<DirectoryWatch> watch_;

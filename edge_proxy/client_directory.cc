@@ -15,6 +15,7 @@ RateLimit LimitOf(const v1::Client& client, const RateLimit& otherwise) {
   RateLimit limit;
   limit.per_second = client.limits().messages_per_second();
   limit.burst = client.limits().burst();
+  limit.per_day = client.limits().messages_per_day();
   return limit;
 }
 
@@ -74,7 +75,8 @@ void ClientDirectory::Publish(std::int64_t revision) {
     record->domain = client.domain();
     record->active = client.state() == v1::CLIENT_STATE_ACTIVE;
     record->shard = redis::ShardOf(id);
-    record->limit = LimitOf(client, default_limit_);
+    const RateLimit* const of_domain = domain_limits_ ? domain_limits_(client.domain()) : nullptr;
+    record->limit = LimitOf(client, of_domain == nullptr ? default_limit_ : *of_domain);
     std::shared_ptr<RateMeter>& meter = meters_[id];
     if (meter == nullptr) meter = std::make_shared<RateMeter>();
     record->meter = meter;

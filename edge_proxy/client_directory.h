@@ -3,11 +3,13 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
@@ -36,6 +38,11 @@ class DirectorySnapshot {
     const auto found = by_fingerprint_.find(ToAbsl(sha256_hex));
     return found == by_fingerprint_.end() ? nullptr : found->second.get();
   }
+  // The same, for who needs it longer than the snapshot lives.
+  std::shared_ptr<const ClientRecord> Hold(std::string_view sha256_hex) const {
+    const auto found = by_fingerprint_.find(ToAbsl(sha256_hex));
+    return found == by_fingerprint_.end() ? nullptr : found->second;
+  }
   std::size_t clients() const { return clients_; }
   std::int64_t revision() const { return revision_; }
 
@@ -53,6 +60,11 @@ class ClientDirectory {
   // `cache_file`: where the last revision is kept for a start without the server; empty: nowhere.
   // `default_limit`: of clients that have none of their own.
   explicit ClientDirectory(std::string cache_file, RateLimit default_limit = {});
+
+  // The limit of a domain's clients that have none of their own; null: `default_limit`. Before the
+  // first client comes.
+  using DomainLimits = std::function<const RateLimit*(std::string_view domain)>;
+  void UseDomainLimits(DomainLimits limits) { domain_limits_ = std::move(limits); }
 
   // Takes over what was kept. NotFound when nothing was, DataLoss when the file is not readable as
   // a directory; the directory then stays empty.
@@ -77,6 +89,7 @@ class ClientDirectory {
 
   const std::string cache_file_;
   const RateLimit default_limit_;
+  DomainLimits domain_limits_;
   Clients clients_;
   std::map<std::string, std::shared_ptr<RateMeter>> meters_;
   Clients staged_;  // The next revision while its steps arrive.
@@ -107,8 +120,8 @@ class DirectoryView {
 };
 
 // Why a peer may not speak to the edge: values of a metric's label.
-inline constexpr std::array<std::string_view, 5> kPeerRejections{
-    "role", "trust_domain", "common_name", "unknown_fingerprint", "other_client"};
+inline constexpr std::array<std::string_view, 6> kPeerRejections{
+    "role", "trust_domain", "common_name", "unknown_fingerprint", "other_client", "domain"};
 
 // Whether a connection that was let in may stay: as CheckPeer, and its client is active. A
 // suspended client's new connection is let in to be told so by an answer.

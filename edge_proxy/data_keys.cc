@@ -21,9 +21,13 @@ absl::StatusOr<std::shared_ptr<DataKey>> DataKey::Create(const v1::CreateDataKey
       answer.max_encryptions() <= 0) {
     return absl::InvalidArgumentError("the data key comes without wrapped form, age or count");
   }
+  if (answer.edge_hash_key().size() != crypto::kAeadKeySize) {
+    return absl::InvalidArgumentError("the data key comes without a hash key of 32 bytes");
+  }
   std::shared_ptr<DataKey> key(new DataKey());
   key->id_ = *id;
   key->key_ = crypto::Secret(answer.plaintext_key());
+  key->edge_hash_key_ = crypto::Secret(answer.edge_hash_key());
   key->wrapped_ = answer.wrapped_data_key();
   key->successor_due_ =
       std::chrono::steady_clock::now() + std::chrono::seconds(answer.max_age_seconds()) * 2 / 3;
@@ -98,6 +102,7 @@ bool DataKeys::Fetch() {
   absl::StatusOr<std::shared_ptr<DataKey>> key =
       status.ok() ? DataKey::Create(answer) : absl::UnavailableError(status.error_message());
   OPENSSL_cleanse(answer.mutable_plaintext_key()->data(), answer.plaintext_key().size());
+  OPENSSL_cleanse(answer.mutable_edge_hash_key()->data(), answer.edge_hash_key().size());
 
   static log::RateLimit limit(/*interval_ms=*/10'000);
   const std::lock_guard lock(mutex_);

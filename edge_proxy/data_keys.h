@@ -27,6 +27,8 @@ class DataKey {
   const Uuid& id() const { return id_; }
   std::string_view key() const { return key_.view(); }
   const v1::WrappedDataKey& wrapped() const { return wrapped_; }
+  // Of HMAC-SHA-256, 32 bytes, the same for all edges: it came with the data key.
+  std::string_view edge_hash_key() const { return edge_hash_key_.view(); }
 
   // Claims `count` encryptions for one lane. False once the hard limit of the cipher is reached:
   // the key must not encrypt any more.
@@ -39,6 +41,7 @@ class DataKey {
   DataKey() = default;
   Uuid id_;
   crypto::Secret key_;
+  crypto::Secret edge_hash_key_;
   v1::WrappedDataKey wrapped_;
   std::chrono::steady_clock::time_point successor_due_;
   std::uint64_t successor_at_count_ = 0;

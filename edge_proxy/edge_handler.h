@@ -9,15 +9,18 @@
 #include "edge_proxy/client_directory.h"
 #include "edge_proxy/data_keys.h"
 #include "edge_proxy/enqueuer.h"
-#include "edge_proxy/envelope_sealer.h"
+#include "edge_proxy/message_intake.h"
+#include "edge_proxy/message_reads.h"
 #include "edge_proxy/problem.h"
 #include "edge_proxy/registrar.h"
+#include "edge_proxy/request_context.h"
 #include "edge_proxy/request_metrics.h"
 #include "edge_proxy/router.h"
 #include "postern/v1/message_service.grpc.pb.h"
 #include "services/common/base/uuid.h"
 #include "services/common/http/ops_server.h"
 #include "services/common/http/server.h"
+#include "services/common/http/static_files.h"
 #include "services/common/metrics/metrics.h"
 
 namespace postern::edge {
@@ -27,8 +30,10 @@ struct HandlerParts {
   const ClientDirectory* directory = nullptr;
   const DataKeys* keys = nullptr;
   Enqueuer* enqueuer = nullptr;  // Of the same lane.
+  KeyBounds key_bounds;
   const Registrar* registrar = nullptr;
   v1::MessageService::StubInterface* messages = nullptr;
+  const http::StaticFiles* docs = nullptr;  // Where the pages of the problems are; null: nowhere.
   http::Checks checks;
   metrics::Registry* metrics = nullptr;
 };
@@ -44,28 +49,27 @@ class EdgeHandler final : public http::Handler {
 
  private:
   using Awaitable = boost::asio::awaitable<http::Response>;
-  // What is known of a request beside its content.
-  struct Context {
-    Uuid request_uuid;
-    std::string request_id;
-    std::string message_id;  // Of the message that it made.
-  };
-
-  Awaitable Dispatch(http::Request& request, const RouteMatch& match, Context& context);
-  Awaitable Immediate(const RouteMatch& match, const Context& context);
-  Awaitable PostMessage(http::Request& request, Context& context);
-  Awaitable GetMessage(const http::Request& request, std::string_view id, const Context& context);
+  Awaitable Dispatch(http::Request& request, const RouteMatch& match, RequestContext& context);
+  Awaitable Immediate(const RouteMatch& match, const RequestContext& context);
+  Awaitable PostMessage(http::Request& request, RequestContext& context);
+  Awaitable PostBatch(http::Request& request, RequestContext& context);
+  Awaitable GetMessage(const http::Request& request, std::string_view id,
+                       const RequestContext& context);
+  Awaitable ListMessages(const http::Request& request, const RequestContext& context);
+  http::Response ProblemPage(std::string_view code, const RequestContext& context) const;
   http::Response HealthAnswer(Route route) const;
 
   // Whose certificate the connection shows; null when the directory does not know it (any more).
   const ClientRecord* SenderOf(const http::Request& request);
   // The answer to a sender that is unknown or not active.
-  http::Response Forbid(const ClientRecord* client, const Context& context) const;
-  void Account(Route route, const http::Request& request, const Context& context, int status);
+  http::Response Forbid(const ClientRecord* client, const RequestContext& context) const;
+  void Account(Route route, const http::Request& request, const RequestContext& context,
+               int status);
 
   const HandlerParts parts_;
   DirectoryView directory_;
-  EnvelopeSealer sealer_;
+  MessageIntake intake_;
+  MessageReads reads_;
   UuidV7Generator ids_;
   RequestMetrics metrics_;
   AccessLog access_log_;

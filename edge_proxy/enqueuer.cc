@@ -54,17 +54,18 @@ void Enqueuer::Stop() {
   Disconnected(absl::UnavailableError("the edge is shutting down"));
 }
 
-absl::Status Enqueuer::Admit(std::size_t bytes) {
+absl::Status Enqueuer::Admit(std::size_t messages, std::size_t bytes) {
   if (!connected()) {
-    metrics_.errors(EnqueueFault::kDisconnected).Increment();
+    metrics_.errors(EnqueueFault::kDisconnected).Increment(static_cast<double>(messages));
     return absl::UnavailableError("there is no connection to the queue");
   }
   if (!safety_.safe()) {
-    metrics_.errors(EnqueueFault::kUnsafe).Increment();
+    metrics_.errors(EnqueueFault::kUnsafe).Increment(static_cast<double>(messages));
     return absl::UnavailableError("the queue's settings can lose messages");
   }
-  if (waiting_.size() >= kWaitingMessagesMax || waiting_bytes_ + bytes > kWaitingBytesMax) {
-    metrics_.errors(EnqueueFault::kOverloaded).Increment();
+  if (waiting_.size() + messages > kWaitingMessagesMax ||
+      waiting_bytes_ + bytes > kWaitingBytesMax) {
+    metrics_.errors(EnqueueFault::kOverloaded).Increment(static_cast<double>(messages));
     return absl::UnavailableError("too many messages wait for the queue");
   }
   return absl::OkStatus();
@@ -79,22 +80,68 @@ asio::awaitable<absl::Status> Enqueuer::Append(std::uint32_t shard, const Uuid& 
       std::move(initiate), asio::use_awaitable, shard, id, std::move(envelope));
 }
 
-void Enqueuer::Push(std::uint32_t shard, const Uuid& id, std::string envelope, Handler handler) {
-  absl::Status admitted = Admit(envelope.size());
-  if (!admitted.ok()) {
-    asio::post(io_, [handler = std::move(handler), status = std::move(admitted)]() mutable {
-      std::move(handler)(std::move(status));
-    });
-    return;
+asio::awaitable<std::vector<SubmitResult>> Enqueuer::Submit(std::uint32_t shard,
+                                                            std::vector<Submission> submissions) {
+  std::vector<SubmitResult> results(submissions.size());
+  auto initiate = [this, shard, &submissions, &results](auto handler) {
+    PushAll(shard, submissions, results, Handler(std::move(handler)));
+  };
+  const absl::Status refused =
+      co_await asio::async_initiate<const asio::use_awaitable_t<>, void(absl::Status)>(
+          std::move(initiate), asio::use_awaitable);
+  if (!refused.ok()) {
+    for (SubmitResult& result : results) result.status = refused;
   }
-  waiting_bytes_ += envelope.size();
-  Waiter waiter{id, shard, Clock::now(), std::move(envelope), std::move(handler)};
-  waiting_.push_back(std::move(waiter));
+  co_return results;
+}
+
+void Enqueuer::Refuse(absl::Status status, Handler handler) {
+  asio::post(io_, [handler = std::move(handler), status = std::move(status)]() mutable {
+    std::move(handler)(std::move(status));
+  });
+}
+
+void Enqueuer::Wake() {
   if (!idle_) return;
   // The pump goes on behind what is ready to run already, so that requests that came together go
   // together.
   idle_ = false;
   timer_.cancel();
+}
+
+void Enqueuer::Push(std::uint32_t shard, const Uuid& id, std::string envelope, Handler handler) {
+  absl::Status admitted = Admit(1, envelope.size());
+  if (!admitted.ok()) return Refuse(std::move(admitted), std::move(handler));
+  waiting_bytes_ += envelope.size();
+  Waiter waiter{id, shard, Clock::now(), std::move(envelope), std::move(handler), nullptr};
+  waiting_.push_back(std::move(waiter));
+  Wake();
+}
+
+void Enqueuer::PushAll(std::uint32_t shard, std::vector<Submission>& submissions,
+                       std::vector<SubmitResult>& results, Handler handler) {
+  std::size_t bytes = 0;
+  for (const Submission& submission : submissions) bytes += submission.envelope.size();
+  absl::Status admitted = Admit(submissions.size(), bytes);
+  if (!admitted.ok() || submissions.empty()) {
+    return Refuse(std::move(admitted), std::move(handler));
+  }
+  waiting_bytes_ += bytes;
+  auto batch = std::make_shared<Batch>();
+  batch->left = submissions.size();
+  batch->handler = std::move(handler);
+  const Clock::time_point now = Clock::now();
+  for (std::size_t i = 0; i < submissions.size(); ++i) {
+    Submission& submission = submissions[i];
+    auto terms = std::make_unique<Terms>();
+    terms->terms = std::move(submission.terms);
+    terms->result = &results[i];
+    terms->batch = batch;
+    Waiter waiter{submission.id, shard,           now, std::move(submission.envelope),
+                  Handler(),     std::move(terms)};
+    waiting_.push_back(std::move(waiter));
+  }
+  Wake();
 }
 
 asio::awaitable<void> Enqueuer::Run() {
@@ -118,6 +165,7 @@ asio::awaitable<void> Enqueuer::Run() {
 }
 
 asio::awaitable<absl::Status> Enqueuer::Open(redis::Connection& connection) {
+  script_known_ = false;
   const absl::Status connected = co_await connection.Connect(settings_.redis);
   if (!connected.ok()) co_return connected;
   // Redis may have come back with other settings: looked at before the first message goes to it.
@@ -163,19 +211,6 @@ asio::awaitable<absl::Status> Enqueuer::Ping(redis::Connection& connection) {
   co_return replies.status();
 }
 
-std::vector<Enqueuer::Waiter> Enqueuer::TakePipeline() {
-  std::vector<Waiter> pipeline;
-  if (waiting_.size() <= kPipelineMessagesMax) {
-    pipeline.swap(waiting_);
-    waiting_.reserve(pipeline.size());
-  } else {
-    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(kPipelineMessagesMax);
-    pipeline.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
-    waiting_.erase(waiting_.begin(), end);
-  }
-  return pipeline;
-}
-
 asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
   last_flush_ = Clock::now();
   std::vector<Waiter> pipeline = TakePipeline();
@@ -184,13 +219,9 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
   std::string wire;
   constexpr std::size_t kCommandOverhead = 96;
   wire.reserve(bytes + pipeline.size() * kCommandOverhead);
-  for (const Waiter& waiter : pipeline) {
-    redis::AppendCommand(wire, "XADD", redis::StreamKey(waiter.shard), "*", redis::kEnvelopeField,
-                         waiter.envelope);
-  }
+  for (const Waiter& waiter : pipeline) AppendCommandOf(waiter, wire);
   ReportWaiting(pipeline.size() + waiting_.size());
-  const auto replies =
-      co_await connection.Exchange(std::move(wire), pipeline.size(), kExchangeTimeout);
+  auto replies = co_await connection.Exchange(std::move(wire), pipeline.size(), kExchangeTimeout);
   waiting_bytes_ -= bytes;
   ReportWaiting(waiting_.size());
   if (!replies.ok()) {
@@ -203,7 +234,7 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
     co_return replies.status();
   }
   MeasureRate(pipeline.size());
-  Settle(pipeline, *replies);
+  Settle(pipeline, *std::move(replies));
   co_return absl::OkStatus();
 }
 
@@ -227,37 +258,6 @@ void Enqueuer::ReportWaiting(std::size_t waiting) {
   // The gauge is the sum over the lanes.
   metrics_.waiting.Increment(static_cast<double>(waiting) - static_cast<double>(waiting_reported_));
   waiting_reported_ = waiting;
-}
-
-void Enqueuer::Settle(std::vector<Waiter>& pipeline, const std::vector<redis::Reply>& replies) {
-  static log::RateLimit limit(/*interval_ms=*/5'000);
-  const Clock::time_point now = Clock::now();
-  std::vector<DurableMessage> durable;
-  durable.reserve(pipeline.size());
-  for (std::size_t i = 0; i < pipeline.size(); ++i) {
-    if (replies[i].IsError()) {
-      metrics_.errors(EnqueueFault::kRefused).Increment();
-      if (limit.Allow()) log::Error("queue_refused_message", "reason", replies[i].text());
-      continue;
-    }
-    const Waiter& waiter = pipeline[i];
-    DurableMessage message{waiter.id, waiter.shard, replies[i].text(), waiter.envelope};
-    durable.push_back(message);
-    metrics_.duration.Observe(std::chrono::duration<double>(now - waiter.since).count());
-  }
-  metrics_.accepted.Increment(static_cast<double>(durable.size()));
-  metrics_.batch_messages.Observe(static_cast<double>(pipeline.size()));
-  if (!durable.empty()) on_durable_(durable, NowMicros());
-  for (std::size_t i = 0; i < pipeline.size(); ++i) {
-    absl::Status status = replies[i].IsError()
-                              ? absl::UnavailableError("the queue refused the message")
-                              : absl::OkStatus();
-    std::move(pipeline[i].handler)(std::move(status));
-  }
-}
-
-void Enqueuer::Fail(std::vector<Waiter>& waiters, const absl::Status& status) {
-  for (Waiter& waiter : waiters) std::move(waiter.handler)(status);
 }
 
 void Enqueuer::Disconnected(const absl::Status& status) {

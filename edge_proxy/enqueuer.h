@@ -8,12 +8,15 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "edge_proxy/durable_message.h"
 #include "edge_proxy/queue_metrics.h"
+#include "edge_proxy/submit_script.h"
 #include "services/common/base/uuid.h"
 #include "services/common/redis/connection.h"
 #include "services/common/redis/queue_safety.h"
@@ -52,6 +55,18 @@ class Enqueuer {
   boost::asio::awaitable<absl::Status> Append(std::uint32_t shard, const Uuid& id,
                                               std::string envelope);
 
+  // A message on its way into the queue; `terms`: what Redis is to look at before it takes it.
+  struct Submission {
+    Uuid id;
+    std::string envelope;
+    std::optional<SubmitTerms> terms;
+  };
+  // As Append, for messages of one client that go under terms or in a batch: in one pipeline and
+  // with one fsync, an outcome for each in their order. At most kPipelineMessagesMax. When there is
+  // no room for all of them, none is sent.
+  boost::asio::awaitable<std::vector<SubmitResult>> Submit(std::uint32_t shard,
+                                                           std::vector<Submission> submissions);
+
   // When a message that was refused now would find room, by what waits and how fast it goes of
   // late: 1 to kRetryAfterMaxSeconds.
   std::int64_t RetryAfterSeconds() const;
@@ -62,17 +77,33 @@ class Enqueuer {
  private:
   using Clock = std::chrono::steady_clock;
   using Handler = boost::asio::any_completion_handler<void(absl::Status)>;
+  // What was handed to Submit in one call. Its results lie in the coroutine that waits for it.
+  struct Batch {
+    std::size_t left = 0;  // Messages without an outcome.
+    Handler handler;
+  };
+  // What a message of Submit has beside its envelope.
+  struct Terms {
+    std::optional<SubmitTerms> terms;
+    SubmitResult* result = nullptr;
+    std::shared_ptr<Batch> batch;
+  };
   struct Waiter {
     Uuid id;
     std::uint32_t shard;
     Clock::time_point since;
     std::string envelope;
-    Handler handler;
+    Handler handler;               // Of Append.
+    std::unique_ptr<Terms> terms;  // Of Submit.
   };
 
-  // OK when the message may wait; counts the refusal otherwise.
-  absl::Status Admit(std::size_t bytes);
+  // OK when the messages may wait; counts the refusal otherwise.
+  absl::Status Admit(std::size_t messages, std::size_t bytes);
   void Push(std::uint32_t shard, const Uuid& id, std::string envelope, Handler handler);
+  void PushAll(std::uint32_t shard, std::vector<Submission>& submissions,
+               std::vector<SubmitResult>& results, Handler handler);
+  void Refuse(absl::Status status, Handler handler);
+  void Wake();
 
   boost::asio::awaitable<void> Run();
   boost::asio::awaitable<absl::Status> Open(redis::Connection& connection);
@@ -85,7 +116,14 @@ class Enqueuer {
   boost::asio::awaitable<void> Sleep(Clock::time_point until);
 
   std::vector<Waiter> TakePipeline();
-  void Settle(std::vector<Waiter>& pipeline, const std::vector<redis::Reply>& replies);
+  void AppendCommandOf(const Waiter& waiter, std::string& wire);
+  void Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> replies);
+  // The entry id when the message was added, empty otherwise.
+  std::string_view Judge(const Waiter& waiter, const redis::Reply& reply, absl::Status& status);
+  // Redis has forgotten the script: these go once more, with it, before everything else. They are
+  // taken out of `pipeline`, with their replies.
+  void SendAgain(std::vector<Waiter>& pipeline, std::vector<redis::Reply>& replies);
+  static void Complete(Waiter& waiter, absl::Status status);
   void ReportWaiting(std::size_t waiting);
   void MeasureRate(std::size_t messages);
   static void Fail(std::vector<Waiter>& waiters, const absl::Status& status);
@@ -103,7 +141,8 @@ class Enqueuer {
   double per_second_ = 0;  // Messages acknowledged of late; 0 before the first.
   Clock::time_point last_flush_;
   boost::asio::steady_timer timer_;
-  bool idle_ = false;  // The pump sleeps until something comes.
+  bool script_known_ = false;  // To Redis, on this connection.
+  bool idle_ = false;          // The pump sleeps until something comes.
   bool stopping_ = false;
   redis::Connection* connection_ = nullptr;
   std::atomic<bool> connected_{false};

@@ -10,6 +10,14 @@ namespace postern::edge {
 // --- What a client may send ---
 inline constexpr std::size_t kHeaderBytesMax = 16 * 1024;
 inline constexpr std::size_t kBodyBytesMax = 64 * 1024;
+// A batch: 1,000 messages of the largest size, written without escapes, fit.
+inline constexpr std::size_t kBatchMessagesMax = 1'000;
+inline constexpr std::size_t kBatchBodyBytesMax = 8 * 1024 * 1024;
+// Bodies over kBodyBytesMax that a lane takes in at one time, in all and of one client.
+inline constexpr std::size_t kLargeBodiesMax = 8;
+inline constexpr std::size_t kLargeBodiesOfClientMax = 2;
+// After so many messages of a batch the lane's other requests have their turn.
+inline constexpr std::size_t kBatchStep = 64;
 inline constexpr std::size_t kJsonDepthMax = 8;
 // A request lists at most so many violations.
 inline constexpr std::size_t kViolationsMax = 50;
@@ -22,6 +30,12 @@ inline constexpr std::size_t kNumberDigitsMax = 15;
 inline constexpr std::size_t kMetadataMembersMax = 16;
 inline constexpr std::size_t kMetadataBytesMax = 2048;
 inline constexpr std::size_t kClientRefBytesMax = 64;
+
+inline constexpr std::size_t kIdempotencyKeyBytesMax = 255;
+
+// --- Idempotency ---
+// How long the queue remembers a key, from the first request with it.
+inline constexpr std::chrono::hours kIdempotencyLifetime{24};
 
 // --- Queue ---
 // A Redis that does not answer for so long is given up, and its connection with it. Longer than a
@@ -64,6 +78,8 @@ inline constexpr std::chrono::milliseconds kRegistrationPauseMax{1'000};
 // What shutdown waits for outstanding registrations. What is left is registered by its delivery.
 inline constexpr std::chrono::milliseconds kRegistrationFlushLimit{3'000};
 inline constexpr std::chrono::milliseconds kGetMessageDeadline{2'000};
+inline constexpr std::chrono::milliseconds kListMessagesDeadline{5'000};
+inline constexpr std::int32_t kListLimitMax = 1'000;
 inline constexpr std::int64_t kStatusRetryAfterSeconds = 1;
 inline constexpr std::chrono::milliseconds kDataKeyDeadline{5'000};
 inline constexpr std::chrono::milliseconds kDataKeyRetryPause{500};

@@ -14,6 +14,8 @@ struct MessageRequest {
   std::string message_body;   // 1 to 1000 code points of UTF-8, no NUL.
   std::string client_ref;     // Empty when not given.
   std::string metadata_json;  // Compact; empty when not given.
+  // Of a message in a batch; empty when not given.
+  std::string idempotency_key;
 };
 
 // Either a request, or the problem that answers it (400 malformed-json or 422 validation-failed).

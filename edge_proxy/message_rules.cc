@@ -5,6 +5,13 @@
 #include "edge_proxy/limits.h"
 
 namespace postern::edge {
+namespace {
+
+bool IsVisibleAscii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+}  // namespace
 
 bool IsE164(std::string_view text) {
   if (text.size() < kNumberDigitsMin + 1 || text.size() > kNumberDigitsMax + 1) return false;
@@ -20,8 +27,11 @@ std::size_t CountCodePoints(std::string_view utf8) {
 }
 
 bool IsClientRef(std::string_view text) {
-  return text.size() <= kClientRefBytesMax &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
+  return text.size() <= kClientRefBytesMax && IsVisibleAscii(text);
+}
+
+bool IsIdempotencyKey(std::string_view text) {
+  return !text.empty() && text.size() <= kIdempotencyKeyBytesMax && IsVisibleAscii(text);
 }
 
 bool HasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }

@@ -14,6 +14,9 @@ std::size_t CountCodePoints(std::string_view utf8);
 // At most kClientRefBytesMax characters from `!` to `~`.
 bool IsClientRef(std::string_view text);
 
+// 1 to kIdempotencyKeyBytesMax characters from `!` to `~`.
+bool IsIdempotencyKey(std::string_view text);
+
 bool HasNul(std::string_view text);
 
 }  // namespace postern::edge

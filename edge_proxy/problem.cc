@@ -11,6 +11,12 @@ namespace {
 constexpr std::array kTypes{
     ProblemType{ProblemCode::kBadRequest, "bad-request", 400, "The request is not valid HTTP"},
     ProblemType{ProblemCode::kMalformedJson, "malformed-json", 400, "The body is not valid JSON"},
+    ProblemType{ProblemCode::kInvalidIdempotencyKey, "invalid-idempotency-key", 400,
+                "The idempotency key is not valid"},
+    ProblemType{ProblemCode::kInvalidParameter, "invalid-parameter", 400,
+                "A parameter of the query is not valid"},
+    ProblemType{ProblemCode::kInvalidCursor, "invalid-cursor", 400,
+                "The cursor does not belong to this list"},
     ProblemType{ProblemCode::kCertificateNotRegistered, "certificate-not-registered", 403,
                 "The client certificate is not registered"},
     ProblemType{ProblemCode::kClientSuspended, "client-suspended", 403, "The client is suspended"},
@@ -26,10 +32,16 @@ constexpr std::array kTypes{
                 "The body must be application/json"},
     ProblemType{ProblemCode::kValidationFailed, "validation-failed", 422,
                 "The message breaks one or more rules"},
+    ProblemType{ProblemCode::kIdempotencyKeyReused, "idempotency-key-reused", 422,
+                "The idempotency key belongs to another message"},
     ProblemType{ProblemCode::kConcurrencyLimit, "concurrency-limit", 429,
                 "The client has too much open at one time"},
     ProblemType{ProblemCode::kRateLimited, "rate-limited", 429,
                 "The client sends more than its limit"},
+    ProblemType{ProblemCode::kQuotaExceeded, "quota-exceeded", 429,
+                "The client has sent its messages of the day"},
+    ProblemType{ProblemCode::kIdempotencyKeysExhausted, "idempotency-keys-exhausted", 429,
+                "The client has used as many idempotency keys as are kept"},
     ProblemType{ProblemCode::kHeaderTooLarge, "header-too-large", 431,
                 "The request header is too large"},
     ProblemType{ProblemCode::kInternal, "internal", 500, "Something failed inside"},
@@ -41,6 +53,8 @@ constexpr std::array kTypes{
     ProblemType{ProblemCode::kRegisterUnavailable, "register-unavailable", 503,
                 "The message register cannot be asked now"},
     ProblemType{ProblemCode::kOverloaded, "overloaded", 503, "The edge has too much in hand"},
+    ProblemType{ProblemCode::kIdempotencyFull, "idempotency-full", 503,
+                "There is no memory for more idempotency keys"},
 };
 
 void AppendMember(std::string& out, std::string_view name, std::string_view value) {
@@ -51,8 +65,9 @@ void AppendMember(std::string& out, std::string_view name, std::string_view valu
 void AppendErrors(std::string& out, const std::vector<Violation>& errors) {
   out.append(",\"errors\":[");
   for (std::size_t i = 0; i < errors.size(); ++i) {
-    out.append(i == 0 ? "{\"pointer\":" : ",{\"pointer\":");
-    AppendJsonString(out, errors[i].pointer);
+    const bool of_query = !errors[i].parameter.empty();
+    out.append(i == 0 ? "{\"" : ",{\"").append(of_query ? "parameter" : "pointer").append("\":");
+    AppendJsonString(out, of_query ? errors[i].parameter : errors[i].pointer);
     AppendMember(out, "code", errors[i].code);
     AppendMember(out, "detail", errors[i].detail);
     out.push_back('}');
@@ -87,12 +102,9 @@ ProblemCode CodeOfRefusal(int status) {
   }
 }
 
-http::Response ProblemResponse(const Problem& problem, const std::string& request_id) {
+std::string ProblemJson(const Problem& problem, const std::string& request_id) {
   const ProblemType& type = TypeOf(problem.code);
-  http::Response response;
-  response.status = type.status;
-  response.content_type = "application/problem+json";
-  std::string& body = response.body;
+  std::string body;
   body.reserve(384 + problem.errors.size() * 128);
   body.append("{\"type\":\"/problems/").append(type.slug).append("\"");
   AppendMember(body, "title", type.title);
@@ -103,6 +115,14 @@ http::Response ProblemResponse(const Problem& problem, const std::string& reques
   AppendMember(body, "request_id", request_id);
   if (!problem.errors.empty()) AppendErrors(body, problem.errors);
   body.push_back('}');
+  return body;
+}
+
+http::Response ProblemResponse(const Problem& problem, const std::string& request_id) {
+  http::Response response;
+  response.status = TypeOf(problem.code).status;
+  response.content_type = "application/problem+json";
+  response.body = ProblemJson(problem, request_id);
   response.fields.emplace_back("Request-Id", request_id);
   response.fields.emplace_back("Cache-Control", "no-store");
   if (problem.retry_after_s > 0) {

@@ -14,6 +14,9 @@ namespace postern::edge {
 enum class ProblemCode {
   kBadRequest,
   kMalformedJson,
+  kInvalidIdempotencyKey,
+  kInvalidParameter,
+  kInvalidCursor,
   kCertificateNotRegistered,
   kClientSuspended,
   kNotFound,
@@ -23,8 +26,11 @@ enum class ProblemCode {
   kPayloadTooLarge,
   kUnsupportedMediaType,
   kValidationFailed,
+  kIdempotencyKeyReused,
   kConcurrencyLimit,
   kRateLimited,
+  kQuotaExceeded,
+  kIdempotencyKeysExhausted,
   kHeaderTooLarge,
   kInternal,
   kNotImplemented,
@@ -32,6 +38,7 @@ enum class ProblemCode {
   kQueueUnavailable,
   kRegisterUnavailable,
   kOverloaded,
+  kIdempotencyFull,
 };
 
 // What is the same in every answer with one code.
@@ -51,9 +58,11 @@ ProblemCode CodeOfRefusal(int status);
 // One thing that is wrong with a request. Never holds a value that the client sent, only names of
 // members.
 struct Violation {
-  std::string pointer;  // JSON Pointer (RFC 6901); empty is the whole document.
-  std::string code;     // `required`, `wrong-type`, …: docs/api/rest.md lists them.
-  std::string detail;   // A sentence for people.
+  std::string pointer;    // JSON Pointer (RFC 6901); empty is the whole document.
+  std::string parameter;  // Of the query, instead of the pointer; empty with an empty pointer where
+                          // the parameter is none of ours.
+  std::string code;       // `required`, `wrong-type`, …: docs/api/rest.md lists them.
+  std::string detail;     // A sentence for people.
 };
 
 // What differs from answer to answer.
@@ -64,6 +73,9 @@ struct Problem {
   // Seconds for `Retry-After`; 0 leaves the field out.
   std::int64_t retry_after_s = 0;
 };
+
+// The body of the answer, see ProblemResponse.
+std::string ProblemJson(const Problem& problem, const std::string& request_id);
 
 // `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, `instance`
 // (`urn:uuid:<request id>`), `code`, `request_id`, and `errors` where there are any.

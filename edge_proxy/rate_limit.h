@@ -8,10 +8,11 @@
 
 namespace postern::edge {
 
-// How much a client may send to one edge. 0: no limit.
+// How much a client may send. 0: no limit.
 struct RateLimit {
   std::int64_t per_second = 0;  // Messages a second in the long run.
   std::int64_t burst = 0;       // Messages at once after a pause; 0: those of one second.
+  std::int64_t per_day = 0;     // Messages a day to all edges together; counted by the queue.
 
   bool limited() const { return per_second > 0; }
   std::int64_t at_once() const { return burst > 0 ? burst : per_second; }
@@ -20,10 +21,17 @@ struct RateLimit {
 
 // Where a client stands after a request.
 struct RateState {
-  bool allowed = true;
+  // Takes over what the queue has counted; nothing when `sent_today` is 0: it has not.
+  void SetDay(const RateLimit& limit, std::int64_t sent_today, std::int64_t day_left_s);
+
+  bool allowed = true;             // At least one of the messages.
+  std::int64_t taken = 0;          // How many of them, under a limit.
   std::int64_t remaining = 0;      // Messages that it could send at once now.
   std::int64_t full_again_s = 0;   // Until `remaining` is the whole burst again, rounded up.
-  std::int64_t retry_after_s = 0;  // When not allowed: until one message is, rounded up.
+  std::int64_t retry_after_s = 0;  // Until one more message is allowed, rounded up.
+  bool day_known = false;
+  std::int64_t day_remaining = 0;
+  std::int64_t day_left_s = 0;  // Until the day ends (UTC).
 };
 
 // What a client has sent of late, by the generic cell rate algorithm (ITU-T I.371): one number, the
@@ -31,17 +39,16 @@ struct RateState {
 // it; thread-safe, without locks.
 class RateMeter {
  public:
-  // Takes one message out of what `limit` allows at `now_us` (microseconds since the Unix epoch),
-  // or nothing when there is nothing left. A clock that was set back costs the client at most one
-  // burst.
-  RateState Take(const RateLimit& limit, std::int64_t now_us);
+  // Takes `messages` out of what `limit` allows at `now_us` (microseconds since the Unix epoch), or
+  // as many as there are left. A clock that was set back costs the client at most one burst.
+  RateState Take(const RateLimit& limit, std::int64_t now_us, std::int64_t messages = 1);
 
  private:
   std::atomic<std::int64_t> due_us_{0};
 };
 
-// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11), both for the policy
-// "rate". Nothing for a client without a limit.
+// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11), for the policies
+// "rate" and "day". Nothing for a client without a limit.
 void AddRateFields(const RateLimit& limit, const RateState& state, http::Response& response);
 
 }  // namespace postern::edge

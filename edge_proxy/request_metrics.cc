@@ -26,7 +26,13 @@ RequestMetrics::RequestMetrics(metrics::Registry& registry) : registry_(registry
   // Visible before they first happen.
   for (const int status : {202, 400, 403, 413, 415, 422, 500, 503})
     Requests(registry, kPost, status);
+  for (const int status : {202, 207, 400, 403, 413, 415, 422, 500, 503}) {
+    Requests(registry, Route::kPostBatch, status);
+  }
   for (const int status : {200, 403, 404, 500, 503}) Requests(registry, kGet, status);
+  for (const int status : {200, 400, 403, 500, 503}) {
+    Requests(registry, Route::kListMessages, status);
+  }
 }
 
 void RequestMetrics::Count(Route route, int status, double seconds) {

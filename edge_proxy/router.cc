@@ -14,7 +14,10 @@ struct Row {
 
 constexpr std::array kTable{
     Row{"POST", "/api/v1/messages", false, Route::kPostMessage},
+    Row{"GET", "/api/v1/messages", false, Route::kListMessages},
+    Row{"POST", kBatchPath, false, Route::kPostBatch},
     Row{"GET", "/api/v1/messages/", true, Route::kGetMessage},
+    Row{"GET", "/problems/", true, Route::kProblemPage},
     Row{"GET", "/api/v1/health", false, Route::kHealth},
     Row{"GET", "/livez", false, Route::kLivez},
     Row{"GET", "/readyz", false, Route::kReadyz},
@@ -30,11 +33,17 @@ bool PathFits(const Row& row, std::string_view path) {
 }  // namespace
 
 std::string_view RouteLabel(Route route) {
-  static constexpr std::array<std::string_view, kRoutes> kLabels{
-      "POST /api/v1/messages", "GET /api/v1/messages/{id}",
-      "GET /api/v1/health",    "GET /livez",
-      "GET /readyz",           "not_found",
-      "not_allowed",           "refused"};
+  static constexpr std::array<std::string_view, kRoutes> kLabels{"POST /api/v1/messages",
+                                                                 "POST /api/v1/messages:batch",
+                                                                 "GET /api/v1/messages/{id}",
+                                                                 "GET /api/v1/messages",
+                                                                 "GET /problems/{code}",
+                                                                 "GET /api/v1/health",
+                                                                 "GET /livez",
+                                                                 "GET /readyz",
+                                                                 "not_found",
+                                                                 "not_allowed",
+                                                                 "refused"};
   return kLabels[static_cast<std::size_t>(route)];
 }
 

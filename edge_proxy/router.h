@@ -6,10 +6,16 @@
 
 namespace postern::edge {
 
+// The path whose requests may have a large body.
+inline constexpr std::string_view kBatchPath = "/api/v1/messages:batch";
+
 // Where a request goes. kRefused: the HTTP server refused it before it could be routed.
 enum class Route {
   kPostMessage,
+  kPostBatch,
   kGetMessage,
+  kListMessages,
+  kProblemPage,
   kHealth,
   kLivez,
   kReadyz,
@@ -17,7 +23,7 @@ enum class Route {
   kNotAllowed,
   kRefused
 };
-inline constexpr std::size_t kRoutes = 8;
+inline constexpr std::size_t kRoutes = 11;
 
 // The value of the label `route`: a template, never a path that a client chose.
 std::string_view RouteLabel(Route route);

@@ -18,6 +18,8 @@ void AddProcess(Schema& schema, Settings& s) {
               "Folder of log files, beside standard error; empty: none.");
   schema.String("ops.address", &s.ops_address, kRequired, "Address of the operations port.");
   schema.Int("ops.port", &s.ops_port, 0, 65535, "Operations port: metrics and health, plain HTTP.");
+  schema.Path("ops.docs_folder", &s.docs_folder, kOptional,
+              "Folder of the interface's description, served under /docs/ there; empty: none.");
   schema.Int("io_threads", &s.io_threads, 1, 64,
              "Threads that serve clients, each with a Redis connection of its own.");
   schema.Duration("drain_timeout_ms", &s.drain_timeout, milliseconds(0), std::chrono::minutes(10),
@@ -53,11 +55,21 @@ void AddListener(Schema& schema, Settings& s) {
               "Certificate that clients see (PEM, leaf first).");
   schema.Path("listen.key_file", &s.listen.key, kRequired, "Its key (PEM, mode 0600).");
   schema.Path("listen.trust_file", &s.listen.trust, kRequired, "The CA of the clients (PEM).");
+  schema.Path("listen.domains_folder", &s.domains_folder, kOptional,
+              "Folder with one for each domain that has a certificate of its own; empty: none.");
   AddClientLimits(schema, s);
   schema.Int("clients.messages_per_second", &s.messages_per_second, 0, 1'000'000,
              "Messages a second of a client that has no limit of its own; 0: no limit.");
   schema.Int("clients.burst", &s.burst, 0, 1'000'000,
              "How many of them it may send at once after a pause; 0: those of one second.");
+  schema.Int(
+      "clients.messages_per_day", &s.messages_per_day, 0, 1'000'000'000'000,
+      "Messages a day (UTC), to all edges together, of a client that has no limit of its own; "
+      "0: no limit.");
+  schema.Int("idempotency.keys_per_client", &s.idempotency_keys_per_client, 1, 1'000'000'000,
+             "Most idempotency keys of one client that the queue remembers at one time.");
+  schema.Int("idempotency.keys_per_shard", &s.idempotency_keys_per_shard, 1, 1'000'000'000,
+             "The same for all clients that share one of the 16 shards of the queue.");
   schema.Path("directory.cache_file", &s.directory_cache_file, kOptional,
               "Where the client directory is kept for a start without the main server.");
 }

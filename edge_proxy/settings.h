@@ -18,9 +18,11 @@ struct Settings {
   std::string log_folder;
   std::string ops_address = "127.0.0.1";
   std::int64_t ops_port = 9101;
+  std::string docs_folder;
   std::string listen_address = "0.0.0.0";
   std::int64_t listen_port = 8443;
   tls::Files listen;
+  std::string domains_folder;
   tls::Files mesh;
   trust::Settings trust;
   std::string server_target;
@@ -44,6 +46,9 @@ struct Settings {
   std::string directory_cache_file;
   std::int64_t messages_per_second = 0;
   std::int64_t burst = 0;
+  std::int64_t messages_per_day = 0;
+  std::int64_t idempotency_keys_per_client = 200'000;
+  std::int64_t idempotency_keys_per_shard = 250'000;
   std::int64_t registration_buffer_mib = 64;
   bool allow_unsafe_queue = false;
   std::chrono::milliseconds drain_timeout{30'000};

@@ -39,11 +39,8 @@ void AppendTime(std::string& json, std::string_view name, std::int64_t micros) {
   AppendText(json, name, micros == 0 ? std::string() : FormatRfc3339(micros));
 }
 
-}  // namespace
-
-StatusView ViewOf(const v1::Message& message, std::int64_t now_us) {
-  StatusView view;
-  std::string& json = view.json;
+// All but the closing brace.
+void AppendMembers(const v1::Message& message, std::string& json) {
   json.append("{\"id\":\"").append(message.id()).append("\"");
   AppendText(json, "status", StateName(message.state()));
   AppendText(json, "client_ref", message.client_ref());
@@ -54,12 +51,61 @@ StatusView ViewOf(const v1::Message& message, std::int64_t now_us) {
   json.append(",\"attempts\":").append(std::to_string(message.attempts()));
   AppendText(json, "reason", message.reason());
   AppendTime(json, "next_attempt_at", message.next_attempt_at_us());
-  json.push_back('}');
+}
+
+// What has happened and what is due, in the order of time; nothing whose time is not known.
+void AppendTimeline(const v1::Message& message, std::string& json) {
+  json.append(",\"timeline\":[");
+  const auto add = [&json](std::string_view event, std::int64_t micros, std::string_view reason) {
+    if (micros == 0) return;
+    json.append(json.back() == '}' ? ",{\"event\":\"" : "{\"event\":\"").append(event).append("\"");
+    AppendTime(json, "at", micros);
+    if (!reason.empty()) AppendText(json, "reason", reason);
+    json.push_back('}');
+  };
+  add("accepted", message.accepted_at_us(), "");
+  add("on_disk", message.durable_at_us(), "");
+  add("registered", message.registered_at_us(), "");
+  const bool dead = message.state() == v1::MESSAGE_STATE_DEAD;
+  add(dead ? "dead" : "attempt_failed", message.last_attempt_at_us(), message.reason());
+  add("next_attempt", message.next_attempt_at_us(), "");
+  add("delivered", message.delivered_at_us(), "");
+  json.push_back(']');
+}
+
+}  // namespace
+
+std::optional<v1::MessageState> StateOfName(std::string_view name) {
+  for (const auto state : {v1::MESSAGE_STATE_QUEUED, v1::MESSAGE_STATE_RETRYING,
+                           v1::MESSAGE_STATE_DELIVERED, v1::MESSAGE_STATE_DEAD}) {
+    if (StateName(state) == name) return state;
+  }
+  return std::nullopt;
+}
+
+StatusView ViewOf(const v1::Message& message, std::int64_t now_us) {
+  StatusView view;
+  AppendMembers(message, view.json);
+  AppendTimeline(message, view.json);
+  view.json.push_back('}');
   view.final =
       message.state() == v1::MESSAGE_STATE_DELIVERED || message.state() == v1::MESSAGE_STATE_DEAD;
   const std::int64_t wait_s = (message.next_attempt_at_us() - now_us) / kMicrosPerSecond + 1;
   view.retry_after_s = std::clamp(wait_s, kStatusRetryAfterSeconds, kRetryAfterMaxSeconds);
   return view;
+}
+
+std::string ListJson(const v1::ListMessagesResponse& page, const std::string& next_cursor) {
+  std::string json = "{\"messages\":[";
+  for (const v1::Message& message : page.messages()) {
+    if (json.back() == '}') json.push_back(',');
+    AppendMembers(message, json);
+    json.push_back('}');
+  }
+  json.push_back(']');
+  AppendText(json, "next_cursor", next_cursor);
+  json.push_back('}');
+  return json;
 }
 
 StatusView ViewOf(const v1::Envelope& envelope) {

@@ -1,6 +1,7 @@
 #include "edge_proxy/trace_context.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace postern::edge {
 namespace {
@@ -34,6 +35,11 @@ bool IsValidTraceparent(std::string_view value) {
   const std::string_view parent_id = value.substr(36, 16);
   return IsLowerHex(trace_id) && IsLowerHex(parent_id) && IsLowerHex(value.substr(53)) &&
          !IsAllZero(trace_id) && !IsAllZero(parent_id);
+}
+
+std::string_view TraceOf(const http::Request& request) {
+  const std::optional<std::string_view> given = request.Field("traceparent");
+  return given.has_value() && IsValidTraceparent(*given) ? *given : std::string_view();
 }
 
 std::string MakeTraceparent(const Uuid& request_id, const Uuid& message_id) {

@@ -313,7 +313,8 @@ class Stack:
         return {"listen.address": "127.0.0.1", "listen.port": self.ports["edge"],
                 "listen.certificate_file": listen.certificate, "listen.key_file": listen.key,
                 "listen.trust_file": self.authority.clients_ca,
-                "directory.cache_file": program.folder / "clients.cache"}
+                "directory.cache_file": program.folder / "clients.cache"} | (
+                    {"ops.docs_folder": docs} if (docs := self.build / "share" / "api").is_dir() else {})
 
     def _server_config(self) -> dict:
         return {"listen.address": "127.0.0.1", "listen.port": self.ports["server"],

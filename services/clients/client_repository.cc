@@ -18,16 +18,25 @@ constexpr char kInsertClient[] =
 constexpr char kInsertCertificate[] =
     "INSERT INTO client_certificates (sha256, client_id, created_at_us) VALUES (?,?,?)";
 constexpr char kSelectClient[] =
-    "SELECT c.client_id, c.domain, c.state, c.created_at_us, c.revision, k.sha256 FROM clients c "
+    "SELECT c.client_id, c.domain, c.state, c.created_at_us, c.revision, k.sha256, "
+    "c.messages_per_second, c.burst, c.messages_per_day FROM clients c "
     "LEFT JOIN client_certificates k ON k.client_id = c.client_id WHERE c.client_id = ? "
     "ORDER BY k.sha256";
+constexpr char kUpdateLimits[] =
+    "UPDATE clients SET messages_per_second = ?, burst = ?, messages_per_day = ?, revision = ? "
+    "WHERE client_id = ?";
+constexpr char kClearLimits[] =
+    "UPDATE clients SET messages_per_second = NULL, burst = NULL, messages_per_day = NULL, "
+    "revision = ? WHERE client_id = ?";
 constexpr char kUpdateState[] = "UPDATE clients SET state = ?, revision = ? WHERE client_id = ?";
 constexpr char kSelectPage[] =
-    "SELECT c.client_id, c.domain, c.state, c.created_at_us, c.revision, k.sha256 FROM "
+    "SELECT c.client_id, c.domain, c.state, c.created_at_us, c.revision, k.sha256, "
+    "c.messages_per_second, c.burst, c.messages_per_day FROM "
     "(SELECT * FROM clients WHERE client_id > ? ORDER BY client_id LIMIT ?) c "
     "LEFT JOIN client_certificates k ON k.client_id = c.client_id ORDER BY c.client_id, k.sha256";
 constexpr char kSelectChanges[] =
-    "SELECT c.client_id, c.domain, c.state, c.created_at_us, c.revision, k.sha256 FROM "
+    "SELECT c.client_id, c.domain, c.state, c.created_at_us, c.revision, k.sha256, "
+    "c.messages_per_second, c.burst, c.messages_per_day FROM "
     "(SELECT * FROM clients WHERE revision > ? OR (revision = ? AND client_id > ?) "
     "ORDER BY revision, client_id LIMIT ?) c "
     "LEFT JOIN client_certificates k ON k.client_id = c.client_id "
@@ -46,6 +55,12 @@ absl::StatusOr<std::vector<DirectoryEntry>> Collect(db::Connection& connection, 
       client.set_state(static_cast<v1::ClientState>(row.Int(2)));
       client.set_created_at_us(row.Int(3));
       entries.back().revision = row.Int(4);
+      if (!row.IsNull(6)) {
+        v1::ClientLimits& limits = *client.mutable_limits();
+        limits.set_messages_per_second(static_cast<std::int32_t>(row.Int(6)));
+        limits.set_burst(static_cast<std::int32_t>(row.Int(7)));
+        limits.set_messages_per_day(row.Int(8));
+      }
     }
     if (!row.IsNull(5)) {
       entries.back().client.add_certificate_sha256(HexEncode(row.String(5)));
@@ -124,6 +139,58 @@ absl::StatusOr<v1::Client> ChangeState(db::Connection& connection, const StateCh
   return client;
 }
 
+absl::Status WriteLimits(db::Connection& connection, const LimitsChange& change,
+                         std::int64_t revision) {
+  const std::string_view id = change.client_id;
+  if (!change.limits.has_value()) {
+    return connection.Execute(kClearLimits, {revision, id}).status();
+  }
+  return connection
+      .Execute(kUpdateLimits, {std::int64_t{change.limits->messages_per_second()},
+                               std::int64_t{change.limits->burst()},
+                               std::int64_t{change.limits->messages_per_day()}, revision, id})
+      .status();
+}
+
+absl::StatusOr<v1::Client> ChangeLimits(db::Connection& connection, const LimitsChange& change) {
+  if (auto raised = connection.Execute(kRaiseRevision); !raised.ok()) return raised.status();
+  auto revision = SelectRevision(connection);
+  if (!revision.ok()) return revision.status();
+  auto client = SelectClient(connection, change.client_id);
+  if (!client.ok()) return client;
+  if (absl::Status s = WriteLimits(connection, change, *revision); !s.ok()) return s;
+  audit::Act act;
+  act.actor = change.actor;
+  act.action = "client.limit";
+  act.target = StrCat("client/", change.client_id);
+  if (change.limits.has_value()) {
+    act.details = {{"messages_per_second", std::to_string(change.limits->messages_per_second())},
+                   {"burst", std::to_string(change.limits->burst())},
+                   {"messages_per_day", std::to_string(change.limits->messages_per_day())}};
+    *client->mutable_limits() = *change.limits;
+  } else {
+    act.details = {{"limits", "default"}};
+    client->clear_limits();
+  }
+  if (!change.reason.empty()) act.details.emplace("reason", change.reason);
+  if (absl::Status appended = audit::Append(connection, act); !appended.ok()) return appended;
+  return client;
+}
+
+// Runs `change` in a transaction.
+template <typename Change>
+absl::StatusOr<v1::Client> InTransaction(db::Connection& connection, const Change& change) {
+  if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
+  absl::StatusOr<v1::Client> client = change();
+  absl::Status status = client.status();
+  if (status.ok()) status = connection.Commit();
+  if (!status.ok()) {
+    connection.Rollback();
+    return status;
+  }
+  return client;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Client> SelectClient(db::Connection& connection, const std::string& client_id) {
@@ -134,29 +201,21 @@ absl::StatusOr<v1::Client> SelectClient(db::Connection& connection, const std::s
 }
 
 absl::StatusOr<v1::Client> UpdateState(db::Connection& connection, const StateChange& change) {
-  if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
-  absl::StatusOr<v1::Client> client = ChangeState(connection, change);
-  absl::Status status = client.status();
-  if (status.ok()) status = connection.Commit();
-  if (!status.ok()) {
-    connection.Rollback();
-    return status;
-  }
-  return client;
+  return InTransaction(connection, [&] { return ChangeState(connection, change); });
+}
+
+absl::StatusOr<v1::Client> UpdateLimits(db::Connection& connection, const LimitsChange& change) {
+  return InTransaction(connection, [&] { return ChangeLimits(connection, change); });
 }
 
 absl::StatusOr<v1::Client> InsertClient(db::Connection& connection, const NewClient& client,
                                         const std::string& actor, std::int64_t now_us) {
-  if (absl::Status begun = connection.Begin(); !begun.ok()) return begun;
-  absl::StatusOr<v1::Client> inserted = InsertRows(connection, client, now_us);
-  absl::Status status = inserted.status();
-  if (status.ok()) status = AppendCreated(connection, client, actor);
-  if (status.ok()) status = connection.Commit();
-  if (!status.ok()) {
-    connection.Rollback();
-    return status;
-  }
-  return inserted;
+  return InTransaction(connection, [&] {
+    absl::StatusOr<v1::Client> inserted = InsertRows(connection, client, now_us);
+    if (!inserted.ok()) return inserted;
+    const absl::Status appended = AppendCreated(connection, client, actor);
+    return appended.ok() ? inserted : absl::StatusOr<v1::Client>(appended);
+  });
 }
 
 absl::StatusOr<std::vector<v1::Client>> SelectClients(db::Connection& connection,

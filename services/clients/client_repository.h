@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,18 @@ struct StateChange {
 // Sets a client's state and adds that to the audit log, in one transaction. A client that has the
 // state already is left alone, and nothing is added. NotFound names the id; Aborted: try again.
 absl::StatusOr<v1::Client> UpdateState(db::Connection& connection, const StateChange& change);
+
+// New limits of a client.
+struct LimitsChange {
+  std::string client_id;
+  std::optional<v1::ClientLimits> limits;  // Within their ranges; nullopt: the defaults.
+  std::string actor;                       // rpc::PeerName.
+  std::string reason;                      // May be empty.
+};
+
+// Sets a client's limits and adds that to the audit log, in one transaction. NotFound names the id;
+// Aborted: try again.
+absl::StatusOr<v1::Client> UpdateLimits(db::Connection& connection, const LimitsChange& change);
 
 // At most `limit` clients whose id is greater than `after_id`, by id.
 absl::StatusOr<std::vector<v1::Client>> SelectClients(db::Connection& connection,

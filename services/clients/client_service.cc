@@ -128,17 +128,61 @@ grpc::ServerUnaryReactor* ClientService::ResumeClient(grpc::CallbackServerContex
 
 grpc::ServerUnaryReactor* ClientService::SetState(grpc::CallbackServerContext* context,
                                                   StateChange change, v1::Client* client) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   if (change.reason.size() > kReasonMax) {
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     reactor->Finish({grpc::StatusCode::INVALID_ARGUMENT, "reason: over 500 bytes"});
     return reactor;
   }
+  return Change(
+      context,
+      [change = std::move(change)](db::Connection& connection) {
+        auto changed = UpdateState(connection, change);
+        if (changed.ok()) {
+          log::Info("client_state_set", "client_id", change.client_id, "state",
+                    v1::ClientState_Name(change.state), "by", change.actor);
+        }
+        return changed;
+      },
+      client);
+}
+
+grpc::ServerUnaryReactor* ClientService::SetClientLimits(grpc::CallbackServerContext* context,
+                                                         const v1::SetClientLimitsRequest* request,
+                                                         v1::SetClientLimitsResponse* response) {
+  absl::Status valid = ValidateLimits(request->limits());
+  if (request->reason().size() > kReasonMax) {
+    valid = absl::InvalidArgumentError("reason: over 500 bytes");
+  }
+  if (!valid.ok()) {
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(rpc::ToGrpc(valid));
+    return reactor;
+  }
+  LimitsChange change;
+  change.client_id = request->client_id();
+  if (request->has_limits()) change.limits = request->limits();
+  change.actor = rpc::PeerName(*context->auth_context());
+  change.reason = request->reason();
+  return Change(
+      context,
+      [change = std::move(change)](db::Connection& connection) {
+        auto changed = UpdateLimits(connection, change);
+        if (changed.ok()) {
+          log::Info("client_limits_set", "client_id", change.client_id, "by", change.actor);
+        }
+        return changed;
+      },
+      response->mutable_client());
+}
+
+grpc::ServerUnaryReactor* ClientService::Change(
+    grpc::CallbackServerContext* context,
+    std::function<absl::StatusOr<v1::Client>(db::Connection&)> change, v1::Client* client) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   auto work = [this, reactor, client, change = std::move(change)](auto connection) {
     if (!connection.ok()) return reactor->Finish(rpc::ToGrpc(connection.status()));
-    auto changed = Retried([&] { return UpdateState(**connection, change); });
+    auto changed = Retried([&] { return change(**connection); });
     if (!changed.ok()) return reactor->Finish(rpc::ToGrpc(changed.status()));
-    log::Info("client_state_set", "client_id", change.client_id, "state",
-              v1::ClientState_Name(change.state), "by", change.actor);
     directory_.Nudge();
     *client = *std::move(changed);
     reactor->Finish(grpc::Status::OK);

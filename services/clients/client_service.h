@@ -1,5 +1,8 @@
 #pragma once
 
+#include <functional>
+
+#include "absl/status/statusor.h"
 #include "postern/v1/client_service.grpc.pb.h"
 #include "services/clients/client_directory.h"
 #include "services/clients/client_repository.h"
@@ -26,6 +29,9 @@ class ClientService final : public v1::ClientService::CallbackService {
   grpc::ServerUnaryReactor* ResumeClient(grpc::CallbackServerContext* context,
                                          const v1::ResumeClientRequest* request,
                                          v1::ResumeClientResponse* response) override;
+  grpc::ServerUnaryReactor* SetClientLimits(grpc::CallbackServerContext* context,
+                                            const v1::SetClientLimitsRequest* request,
+                                            v1::SetClientLimitsResponse* response) override;
   grpc::ServerUnaryReactor* ListClients(grpc::CallbackServerContext* context,
                                         const v1::ListClientsRequest* request,
                                         v1::ListClientsResponse* response) override;
@@ -35,6 +41,10 @@ class ClientService final : public v1::ClientService::CallbackService {
  private:
   grpc::ServerUnaryReactor* SetState(grpc::CallbackServerContext* context, StateChange change,
                                      v1::Client* client);
+  // Runs `change` on the database and tells the watches; `client` becomes what it says.
+  grpc::ServerUnaryReactor* Change(
+      grpc::CallbackServerContext* context,
+      std::function<absl::StatusOr<v1::Client>(db::Connection&)> change, v1::Client* client);
 
   db::Executor& database_;
   ClientDirectory& directory_;

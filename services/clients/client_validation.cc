@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t kClientIdMax = 64;
 constexpr std::size_t kDomainMax = 253;
 constexpr std::size_t kLabelMax = 63;
+constexpr std::int64_t kRateMax = 1'000'000;
+constexpr std::int64_t kPerDayMax = 1'000'000'000'000;
 
 bool IsLowerOrDigit(char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); }
 
@@ -61,6 +63,18 @@ absl::StatusOr<NewClient> ValidateNewClient(const v1::CreateClientRequest& reque
   }
   if (!faults.empty()) return absl::InvalidArgumentError(absl::StrJoin(faults, "; "));
   return client;
+}
+
+absl::Status ValidateLimits(const v1::ClientLimits& limits) {
+  std::vector<std::string> faults;
+  const auto check = [&faults](std::string_view name, std::int64_t value, std::int64_t max) {
+    if (value < 0 || value > max) faults.push_back(StrCat(name, ": 0 to ", max));
+  };
+  check("limits.messages_per_second", limits.messages_per_second(), kRateMax);
+  check("limits.burst", limits.burst(), kRateMax);
+  check("limits.messages_per_day", limits.messages_per_day(), kPerDayMax);
+  if (!faults.empty()) return absl::InvalidArgumentError(absl::StrJoin(faults, "; "));
+  return absl::OkStatus();
 }
 
 }  // namespace postern::clients

@@ -18,4 +18,7 @@ struct NewClient {
 // InvalidArgument names every field that is wrong, as `client_id: …; domain: …`.
 absl::StatusOr<NewClient> ValidateNewClient(const v1::CreateClientRequest& request);
 
+// InvalidArgument names every limit that is out of its range.
+absl::Status ValidateLimits(const v1::ClientLimits& limits);
+
 }  // namespace postern::clients

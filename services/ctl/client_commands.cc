@@ -1,6 +1,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_join.h"
 #include "postern/v1/client_service.grpc.pb.h"
@@ -30,11 +31,24 @@ struct ListOptions {
   bool all = false;
 };
 
+// Such as `100/s burst 200 100000/day`; `default` are the limits of each edge.
+std::string LimitsText(const v1::Client& client) {
+  if (!client.has_limits()) return "default";
+  const v1::ClientLimits& limits = client.limits();
+  std::vector<std::string> parts;
+  if (limits.messages_per_second() > 0) {
+    parts.push_back(StrCat(limits.messages_per_second(), "/s"));
+    if (limits.burst() > 0) parts.push_back(StrCat("burst ", limits.burst()));
+  }
+  if (limits.messages_per_day() > 0) parts.push_back(StrCat(limits.messages_per_day(), "/day"));
+  return parts.empty() ? "none" : absl::StrJoin(parts, " ");
+}
+
 template <typename Clients>
 void PrintClients(Context& context, const Clients& clients, bool with_header) {
-  Table table({"ID", "DOMAIN", "STATE", "CREATED", "CERTIFICATE_SHA256"});
+  Table table({"ID", "DOMAIN", "STATE", "LIMITS", "CREATED", "CERTIFICATE_SHA256"});
   for (const v1::Client& client : clients) {
-    table.Add({client.client_id(), client.domain(), StateText(client.state()),
+    table.Add({client.client_id(), client.domain(), StateText(client.state()), LimitsText(client),
                TimeText(client.created_at_us()), absl::StrJoin(client.certificate_sha256(), ",")});
   }
   table.Print(context.out(), with_header && !context.options().no_headers);
@@ -140,6 +154,62 @@ absl::Status Resume(Context& context, const OneOptions& options) {
   return Answer(context, status, response.client());
 }
 
+struct LimitOptions {
+  std::string id;
+  std::string reason;
+  std::int32_t per_second = 0;
+  std::int32_t burst = 0;
+  std::int64_t per_day = 0;
+  bool defaults = false;
+};
+
+absl::Status Limit(Context& context, const LimitOptions& options) {
+  const auto channel = context.Channel();
+  if (!channel.ok()) return channel.status();
+  v1::SetClientLimitsRequest request;
+  request.set_client_id(options.id);
+  request.set_reason(options.reason);
+  if (!options.defaults) {
+    request.mutable_limits()->set_messages_per_second(options.per_second);
+    request.mutable_limits()->set_burst(options.burst);
+    request.mutable_limits()->set_messages_per_day(options.per_day);
+  }
+  v1::SetClientLimitsResponse response;
+  const grpc::Status status = v1::ClientService::NewStub(*channel)->SetClientLimits(
+      context.Call().get(), request, &response);
+  return Answer(context, status, response.client());
+}
+
+void AddLimit(CommandTree& tree, Context& context, CLI::App* noun) {
+  constexpr std::int64_t kRateMax = 1'000'000;
+  constexpr std::int64_t kPerDayMax = 1'000'000'000'000;
+  auto set = std::make_shared<LimitOptions>();
+  CLI::App* const limit =
+      tree.Verb(noun, "limit",
+                "Sets how much a client may send; what is not given has no limit. Edges know it "
+                "within a second.",
+                "limit the client", [&context, set] { return Limit(context, *set); });
+  limit->add_option("id", set->id, "Its id")->required();
+  CLI::Option_group* const limits = limit->add_option_group("Its limits");
+  limits->add_option("--per-second", set->per_second, "Messages a second to each edge, 0: no limit")
+      ->check(CLI::Range(std::int64_t{0}, kRateMax))
+      ->type_name("N");
+  CLI::Option* const burst =
+      limits->add_option("--burst", set->burst, "Messages at once after a pause")
+          ->check(CLI::Range(std::int64_t{0}, kRateMax))
+          ->type_name("N");
+  burst->needs("--per-second");
+  limits->add_option("--per-day", set->per_day, "Messages a day (UTC) to all edges, 0: no limit")
+      ->check(CLI::Range(std::int64_t{0}, kPerDayMax))
+      ->type_name("N");
+  CLI::Option* const defaults =
+      limits->add_flag("--default", set->defaults, "The defaults of each edge again");
+  defaults->excludes("--per-second");
+  defaults->excludes("--per-day");
+  limits->require_option(1, 0);
+  limit->add_option("--reason", set->reason, "For the audit log")->type_name("TEXT");
+}
+
 absl::Status List(Context& context, const ListOptions& options) {
   const auto channel = context.Channel();
   if (!channel.ok()) return channel.status();
@@ -203,6 +273,8 @@ void AddClientCommands(CommandTree& tree, Context& context) {
                    "suspend the client", Suspend));
   AddReason(AddOne(tree, context, noun, "resume", "Lets a suspended client send again.",
                    "resume the client", Resume));
+
+  AddLimit(tree, context, noun);
 
   auto listed = std::make_shared<ListOptions>();
   CLI::App* const list = tree.Verb(noun, "list", "Lists clients by id.", "list clients",

@@ -41,6 +41,7 @@ grpc::ServerUnaryReactor* KeyService::CreateDataKey(grpc::CallbackServerContext*
     response->set_data_key_id(std::string(created->id.bytes()));
     response->set_plaintext_key(std::string(created->key.view()));
     *response->mutable_wrapped_data_key() = std::move(created->wrapped);
+    response->set_edge_hash_key(std::string(edge_hash_key_.view()));
     response->set_max_age_seconds(limits_.max_age_seconds);
     response->set_max_encryptions(limits_.max_encryptions);
     reactor->Finish(grpc::Status::OK);

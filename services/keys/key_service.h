@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "postern/v1/key_service.grpc.pb.h"
+#include "services/common/crypto/secret.h"
 #include "services/keys/data_key_store.h"
 #include "services/keys/master_key_keeper.h"
 
@@ -20,13 +21,15 @@ struct DataKeyLimits {
 // gRPC adapter of data keys and master keys. Thread-safe.
 class KeyService final : public v1::KeyService::CallbackService {
  public:
-  // All must outlive the server that this service is registered with.
+  // All must outlive the server that this service is registered with. `edge_hash_key`: what every
+  // edge gets beside its data key, 32 bytes.
   KeyService(DataKeyStore& data_keys, MasterKeyKeeper& master_keys, db::Executor& database,
-             DataKeyLimits limits, std::string trust_domain)
+             DataKeyLimits limits, crypto::Secret edge_hash_key, std::string trust_domain)
       : data_keys_(data_keys),
         master_keys_(master_keys),
         database_(database),
         limits_(limits),
+        edge_hash_key_(std::move(edge_hash_key)),
         trust_domain_(std::move(trust_domain)) {}
 
   grpc::ServerUnaryReactor* CreateDataKey(grpc::CallbackServerContext* context,
@@ -50,6 +53,7 @@ class KeyService final : public v1::KeyService::CallbackService {
   MasterKeyKeeper& master_keys_;
   db::Executor& database_;
   const DataKeyLimits limits_;
+  const crypto::Secret edge_hash_key_;
   const std::string trust_domain_;
 };
 

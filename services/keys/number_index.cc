@@ -11,6 +11,11 @@ constexpr std::size_t kShownLast = 2;
 
 }  // namespace
 
+crypto::Secret DeriveEdgeHashKey(const crypto::Secret& index_key) {
+  // No number: those begin with a plus sign.
+  return crypto::Secret(crypto::Hmac(index_key.view()).Sign("postern edge hash key 1"));
+}
+
 std::string MaskNumber(std::string_view number) {
   const std::size_t plus = !number.empty() && number.front() == '+' ? 1 : 0;
   const std::size_t digits = number.size() - plus;

@@ -20,6 +20,10 @@ class NumberIndex {
   crypto::Hmac hmac_;
 };
 
+// The key by which edges hash idempotency keys and what was sent with them: made out of the index
+// key, so that all servers give the same one, and useless for finding numbers.
+crypto::Secret DeriveEdgeHashKey(const crypto::Secret& index_key);
+
 // For people: `+14155550123` as `+1415*****23`. At least 5 digits are hidden: short numbers show
 // less.
 std::string MaskNumber(std::string_view number);

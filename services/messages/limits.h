@@ -80,6 +80,8 @@ inline constexpr std::chrono::seconds kQueueExchangeTimeout{5};
 inline constexpr std::size_t kClientIdMax = 64;
 inline constexpr std::size_t kDomainMax = 253;
 inline constexpr std::size_t kClientRefMax = 64;
+// E.164 with its plus sign.
+inline constexpr std::size_t kNumberMax = 16;
 inline constexpr std::size_t kBodyCiphertextMax = 4100;
 inline constexpr std::size_t kNumberCiphertextMax = 64;
 inline constexpr std::size_t kMetadataMax = 2048;

@@ -20,7 +20,7 @@ constexpr char kDeliveredColumns[] =
 constexpr char kPendingColumns[] =
     "SELECT id, client_id, domain, client_ref, number_masked, epoch, attempts, reason,"
     " accepted_at_us, durable_at_us, registered_at_us, state, next_attempt_at_us, envelope,"
-    " last_error FROM pending";
+    " last_error, last_attempt_at_us FROM pending";
 
 v1::MessageState StateOf(std::int64_t row_state) {
   switch (static_cast<RowState>(row_state)) {
@@ -78,6 +78,7 @@ absl::StatusOr<StoredMessage> ReadPending(const db::Row& row) {
   message.set_state(StateOf(row.Int(11)));
   if (message.state() == v1::MESSAGE_STATE_RETRYING) message.set_next_attempt_at_us(row.Int(12));
   message.set_last_error(row.String(14));
+  message.set_last_attempt_at_us(row.Int(15));
   // A dead letter may hold an entry that is no envelope: then there is nothing more to say about
   // it.
   v1::Envelope envelope;
@@ -110,6 +111,7 @@ void AddCommon(const MessageQuery& query, Condition& condition) {
   condition.AddUnlessEmpty("client_id = ?", query.client_id);
   condition.AddUnlessEmpty("client_ref = ?", query.client_ref);
   condition.AddUnlessEmpty("reason = ?", query.reason);
+  condition.AddUnlessEmpty("number_hash = ?", query.number_hash);
   // The range of ids keeps the look within the time; the times themselves decide.
   if (query.accepted_from_us > 0) {
     condition.Add("id >= ?", FirstIdAt(query.accepted_from_us - kSlackUs));

@@ -26,6 +26,7 @@ struct MessageQuery {
   std::string client_id;                 // Empty: any.
   std::string client_ref;                // Empty: any.
   std::string reason;                    // Empty: any.
+  std::string number_hash;               // NumberFacts::hash; empty: any.
   std::int64_t accepted_from_us = 0;     // 0: no bound.
   std::int64_t accepted_until_us = 0;    // 0: no bound; exclusive.
   std::optional<Uuid> before;            // Only smaller ids: where the page before ended.

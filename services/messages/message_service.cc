@@ -13,11 +13,12 @@
 namespace postern::messages {
 
 MessageService::MessageService(db::Executor& database, const Ledger& ledger,
-                               EnvelopeReaderFactory readers, metrics::Registry& metrics,
-                               CallerRole caller_role)
+                               EnvelopeReaderFactory readers, NumberHasher hash_number,
+                               metrics::Registry& metrics, CallerRole caller_role)
     : database_(database),
       ledger_(ledger),
       make_reader_(std::move(readers)),
+      hash_number_(std::move(hash_number)),
       caller_role_(std::move(caller_role)),
       quarantine_(metrics) {}
 
@@ -89,7 +90,7 @@ grpc::ServerUnaryReactor* MessageService::ListMessages(grpc::CallbackServerConte
                                                        v1::ListMessagesResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   absl::Status status = CheckCaller(*context, !request->client_id().empty(), request->view());
-  absl::StatusOr<MessageQuery> query = QueryOf(*request);
+  absl::StatusOr<MessageQuery> query = QueryOf(*request, hash_number_);
   if (status.ok()) status = query.status();
   if (!status.ok()) {
     reactor->Finish(rpc::ToGrpc(status));
@@ -134,7 +135,7 @@ grpc::ServerUnaryReactor* MessageService::VerifyMessages(grpc::CallbackServerCon
        {v1::MESSAGE_STATE_QUEUED, v1::MESSAGE_STATE_RETRYING, v1::MESSAGE_STATE_DELIVERED}) {
     range.add_states(state);
   }
-  const absl::StatusOr<MessageQuery> query = QueryOf(range);
+  const absl::StatusOr<MessageQuery> query = QueryOf(range, hash_number_);
   if (!query.ok()) {
     reactor->Finish(rpc::ToGrpc(query.status()));
     return reactor;

@@ -28,7 +28,7 @@ class MessageService final : public v1::MessageService::CallbackService {
   using CallerRole = std::function<absl::StatusOr<tls::Role>(const grpc::AuthContext&)>;
 
   MessageService(db::Executor& database, const Ledger& ledger, EnvelopeReaderFactory readers,
-                 metrics::Registry& metrics, CallerRole caller_role);
+                 NumberHasher hash_number, metrics::Registry& metrics, CallerRole caller_role);
 
   grpc::ServerUnaryReactor* GetMessage(grpc::CallbackServerContext* context,
                                        const v1::GetMessageRequest* request,
@@ -54,6 +54,7 @@ class MessageService final : public v1::MessageService::CallbackService {
   db::Executor& database_;
   const Ledger& ledger_;
   const EnvelopeReaderFactory make_reader_;
+  const NumberHasher hash_number_;
   const CallerRole caller_role_;
   Quarantine quarantine_;
 };

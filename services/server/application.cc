@@ -25,6 +25,7 @@
 #include "services/keys/data_key_store.h"
 #include "services/keys/key_service.h"
 #include "services/keys/master_key_keeper.h"
+#include "services/keys/number_index.h"
 #include "services/messages/dead_letter_service.h"
 #include "services/messages/delivery_service.h"
 #include "services/messages/ledger.h"
@@ -147,6 +148,7 @@ absl::Status Application::Parts::MakeKeys() {
       std::chrono::duration_cast<std::chrono::seconds>(settings.data_key_max_age).count();
   limits.max_encryptions = settings.data_key_max_encryptions;
   key_service = std::make_unique<keys::KeyService>(*data_keys, *key_keeper, *key_database, limits,
+                                                   keys::DeriveEdgeHashKey(*connections.index_key),
                                                    settings.trust_domain);
   if (absl::Status s = key_keeper->Prepare(); !s.ok()) return s;
   key_keeper->Start();
@@ -251,7 +253,11 @@ void Application::Parts::MakeUpkeep() {
 
 void Application::Parts::MakeReading() {
   message_service = std::make_unique<messages::MessageService>(
-      *database, *ledger, EnvelopeReaders(), metrics,
+      *database, *ledger, EnvelopeReaders(),
+      [index_key = connections.index_key](std::string_view number) {
+        return keys::NumberIndex(*index_key).Hash(number);
+      },
+      metrics,
       [this](const grpc::AuthContext& context) -> absl::StatusOr<tls::Role> {
         const auto peer = rpc::PeerId(context, settings.trust_domain);
         if (!peer.ok()) return peer.status();

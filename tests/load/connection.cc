@@ -11,7 +11,13 @@ namespace asio = boost::asio;
 
 Connection::Connection(asio::io_context& io, asio::ssl::context& tls, const Target& target,
                        ConnectionOwner& owner, std::size_t place)
-    : io_(io), tls_(tls), target_(target), owner_(owner), place_(place), timer_(io) {}
+    : io_(io),
+      tls_(tls),
+      target_(target),
+      owner_(owner),
+      place_(place),
+      timer_(io),
+      buffer_(target.answer_bytes) {}
 
 void Connection::Open() {
   state_ = State::kConnecting;

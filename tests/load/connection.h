@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -11,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/load/limits.h"
 #include "tests/load/response_parser.h"
@@ -37,6 +37,7 @@ struct Target {
   boost::asio::ip::tcp::endpoint endpoint;
   std::string host;     // Verified in the server's certificate.
   bool patient = true;  // Waits after a refusal as long as it asks for.
+  std::size_t answer_bytes = kAnswerBytesMax;
 };
 
 // One keep-alive connection of one client, the owner's number `place`: one request at a time.
@@ -88,7 +89,7 @@ class Connection {
   std::chrono::steady_clock::time_point busy_since_;
   std::string request_;
   std::size_t written_ = 0;
-  std::array<char, kAnswerBytesMax> buffer_{};
+  std::vector<char> buffer_;
   std::size_t received_ = 0;
 };
 

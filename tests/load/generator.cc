@@ -38,7 +38,16 @@ absl::StatusOr<Target> Resolve(const RunSettings& settings) {
   target.endpoint = found.begin()->endpoint();
   target.host = settings.host;
   target.patient = !settings.impatient;
+  if (settings.batch > 0) target.answer_bytes = kBatchAnswerBytesMax;
   return target;
+}
+
+RequestMaker::Shape ShapeOf(const RunSettings& settings) {
+  RequestMaker::Shape shape;
+  shape.body_chars = static_cast<std::size_t>(settings.body_chars);
+  shape.keyed = settings.keyed;
+  shape.batch = static_cast<std::size_t>(settings.batch);
+  return shape;
 }
 
 Counts Difference(const Counts& later, const Counts& earlier) {
@@ -76,8 +85,9 @@ Generator::Generator(const RunSettings& settings, std::vector<Client> clients, T
       clients_(std::move(clients)),
       target_(std::move(target)),
       ledger_(std::move(ledger)),
-      maker_(absl::StrCat(settings.host, ":", settings.port), settings.path,
-             static_cast<std::size_t>(settings.body_chars), Random::Seeded()) {
+      maker_(absl::StrCat(settings.host, ":", settings.port),
+             absl::StrCat(settings.path, settings.batch > 0 ? ":batch" : ""), ShapeOf(settings),
+             Random::Seeded()) {
   for (std::size_t i = 0; ledger_ && i < clients_.size(); ++i) {
     ClientRecord record;
     record.index = static_cast<std::uint16_t>(i);
@@ -126,12 +136,12 @@ void Generator::OnReady(Connection& connection) {
 }
 
 void Generator::SendOn(Connection& connection, Clock::time_point intended) {
-  const Attempt attempt = maker_.Make(connection.request());
   InFlight& in_flight = in_flight_[connection.place()];
-  in_flight.nonce = attempt.nonce;
+  maker_.Make(connection.request(), in_flight.attempts);
   in_flight.intended = intended;
-  ++result_.total.attempted;
-  if (ledger_) {
+  result_.total.attempted += static_cast<std::int64_t>(in_flight.attempts.size());
+  for (const Attempt& attempt : in_flight.attempts) {
+    if (!ledger_) break;
     AttemptRecord record;
     record.client = static_cast<std::uint16_t>(connection.place() % clients_.size());
     record.nonce = attempt.nonce;
@@ -156,19 +166,16 @@ void Generator::Record(const OutcomeRecord& record) {
   if (ledger_) ledger_->Add(record);
 }
 
-void Generator::OnAnswer(Connection& connection, const Answer& answer) {
-  const InFlight& in_flight = in_flight_[connection.place()];
-  const auto latency = Clock::now() - in_flight.intended;
+void Generator::RecordOutcome(const Attempt& attempt, const Answer& answer,
+                              const std::optional<MessageId>& id) {
   OutcomeRecord record;
-  record.nonce = in_flight.nonce;
+  record.nonce = attempt.nonce;
   record.status = static_cast<std::uint16_t>(answer.status);
   record.at_us = NowMicros();
-  if (answer.status == 202 && answer.id) {
+  if (id) {
     record.outcome = Outcome::kAcknowledged;
-    record.id = *answer.id;
+    record.id = *id;
     ++result_.total.acknowledged;
-    second_latencies_.Add(latency);
-    if (phase_ == Phase::kWindow) result_.latencies.Add(latency);
   } else {
     record.outcome = Outcome::kRefused;
     ++result_.total.refused;
@@ -178,6 +185,31 @@ void Generator::OnAnswer(Connection& connection, const Answer& answer) {
     }
   }
   Record(record);
+}
+
+void Generator::RecordBatch(const InFlight& in_flight, const Answer& answer) {
+  const bool has_outcomes = answer.status == 202 || answer.status == 207;
+  const bool read =
+      has_outcomes && ParseBatchAnswer(answer.body, in_flight.attempts.size(), outcomes_);
+  for (std::size_t i = 0; i < in_flight.attempts.size(); ++i) {
+    RecordOutcome(in_flight.attempts[i], answer, read ? outcomes_[i] : std::nullopt);
+  }
+}
+
+void Generator::OnAnswer(Connection& connection, const Answer& answer) {
+  const InFlight& in_flight = in_flight_[connection.place()];
+  const auto latency = Clock::now() - in_flight.intended;
+  const std::int64_t before = result_.total.acknowledged;
+  if (settings_.batch > 0) {
+    RecordBatch(in_flight, answer);
+  } else {
+    RecordOutcome(in_flight.attempts.front(), answer,
+                  answer.status == 202 ? answer.id : std::nullopt);
+  }
+  if (result_.total.acknowledged > before) {
+    second_latencies_.Add(latency);
+    if (phase_ == Phase::kWindow) result_.latencies.Add(latency);
+  }
   if (phase_ >= Phase::kDrain) {
     connection.Shut();
     FinishIfDrained(false);
@@ -185,12 +217,14 @@ void Generator::OnAnswer(Connection& connection, const Answer& answer) {
 }
 
 void Generator::OnUnanswered(Connection& connection) {
-  OutcomeRecord record;
-  record.nonce = in_flight_[connection.place()].nonce;
-  record.outcome = Outcome::kIndeterminate;
-  record.at_us = NowMicros();
-  Record(record);
-  ++result_.total.indeterminate;
+  for (const Attempt& attempt : in_flight_[connection.place()].attempts) {
+    OutcomeRecord record;
+    record.nonce = attempt.nonce;
+    record.outcome = Outcome::kIndeterminate;
+    record.at_us = NowMicros();
+    Record(record);
+    ++result_.total.indeterminate;
+  }
   if (phase_ >= Phase::kDrain) {
     connection.Shut();
     FinishIfDrained(false);

@@ -32,11 +32,13 @@ struct RunSettings {
   double rate = 0;         // Requests a second, open loop; 0: closed loop.
   bool impatient = false;  // Sends on after a refusal, whatever Retry-After says.
   int body_chars = 160;
+  bool keyed = false;                       // Each message has an idempotency key.
+  int batch = 0;                            // Messages of a request, as a batch; 0: one, by itself.
   std::chrono::seconds seconds{60};         // The warm-up included.
   std::chrono::seconds warmup_seconds{10};  // Left out of the figures.
 };
 
-// Counts of a run, or of a part of it.
+// Counts of messages in a run, or in a part of it.
 struct Counts {
   std::int64_t attempted = 0;
   std::int64_t acknowledged = 0;
@@ -74,7 +76,7 @@ class Generator : public ConnectionOwner {
   using Clock = std::chrono::steady_clock;
   // What is known of the request that a connection waits for.
   struct InFlight {
-    Nonce nonce{};
+    std::vector<Attempt> attempts;  // One; of a batch, all its messages.
     Clock::time_point intended;
   };
 
@@ -88,6 +90,10 @@ class Generator : public ConnectionOwner {
   void SendOn(Connection& connection, Clock::time_point intended);
   void SendDue();
   void Record(const OutcomeRecord& record);
+  void RecordBatch(const InFlight& in_flight, const Answer& answer);
+  // One message's outcome; `id`: nullopt for a refusal.
+  void RecordOutcome(const Attempt& attempt, const Answer& answer,
+                     const std::optional<MessageId>& id);
 
   void PaceTick();
   void SecondTick();
@@ -107,8 +113,9 @@ class Generator : public ConnectionOwner {
   boost::asio::steady_timer second_timer_{io_};
   boost::asio::signal_set signals_{io_};
   std::vector<std::unique_ptr<Connection>> connections_;
-  std::vector<InFlight> in_flight_;  // By the connection's place.
-  std::deque<Connection*> idle_;     // Open loop: ready and nothing to send.
+  std::vector<std::optional<MessageId>> outcomes_;  // Of the batch that is being read.
+  std::vector<InFlight> in_flight_;                 // By the connection's place.
+  std::deque<Connection*> idle_;                    // Open loop: ready and nothing to send.
   std::optional<Pace> pace_;
 
   enum class Phase { kWarmUp, kWindow, kDrain, kDone };

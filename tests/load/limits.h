@@ -24,5 +24,6 @@ inline constexpr auto kPaceTick = 1ms;
 inline constexpr auto kLedgerSyncInterval = 200ms;
 // An answer longer than this breaks its connection.
 inline constexpr std::size_t kAnswerBytesMax = 16 * 1024;
+inline constexpr std::size_t kBatchAnswerBytesMax = 512 * 1024;
 
 }  // namespace postern::load

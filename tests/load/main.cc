@@ -38,6 +38,11 @@ void AddRun(CLI::App& app, RunSettings& settings, std::int64_t& seconds, std::in
   run->add_option("--body-chars", settings.body_chars, "Code points of each message body.")
       ->check(CLI::Range(32, 1000))
       ->capture_default_str();
+  run->add_flag("--keys", settings.keyed, "Each message has an idempotency key of its own.");
+  run->add_option("--batch", settings.batch,
+                  "Messages in each request, as a batch; 0: one message, by itself.")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
   run->add_option("--seconds", seconds, "How long, the warm-up included.")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();

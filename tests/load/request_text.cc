@@ -95,12 +95,12 @@ Sha256Digest Hasher::Hash(std::string_view data) {
   return digest;
 }
 
-RequestMaker::RequestMaker(std::string_view host, std::string_view path, std::size_t body_chars,
-                           Random random)
+RequestMaker::RequestMaker(std::string_view host, std::string_view path, Shape shape, Random random)
     : head_(StrCat("POST ", path, " HTTP/1.1\r\nHost: ", host,
                    "\r\nUser-Agent: postern-load\r\nContent-Type: application/json\r\n"
                    "Content-Length: ")),
-      body_chars_(std::max(body_chars, kNonceChars)),
+      shape_(shape),
+      body_chars_(std::max(shape.body_chars, kNonceChars)),
       random_(random) {
   body_.reserve(4 * body_chars_ + 4);
 }
@@ -145,22 +145,42 @@ void RequestMaker::AppendBody(Attempt& attempt) {
   json_.resize(static_cast<std::size_t>(json - json_.data()));
 }
 
-Attempt RequestMaker::Make(std::string& request) {
+Attempt RequestMaker::AppendMessage() {
   Attempt attempt;
-  json_.assign(R"({"sender_number":")");
+  json_.append(R"({"sender_number":")");
   AppendNumber();
   json_.append(R"(","message_body":")");
   AppendBody(attempt);
-  json_.append(R"("})");
   attempt.body_sha256 = hasher_.Hash(body_);
+  if (shape_.keyed && shape_.batch > 0) {
+    json_.append(R"(","idempotency_key":")").append(body_, 0, kNonceChars);
+  }
+  json_.append(R"("})");
+  return attempt;
+}
 
+void RequestMaker::Make(std::string& request, std::vector<Attempt>& attempts) {
+  attempts.clear();
+  json_.clear();
+  if (shape_.batch == 0) {
+    attempts.push_back(AppendMessage());
+  } else {
+    json_.append(R"({"messages":[)");
+    for (std::size_t i = 0; i < shape_.batch; ++i) {
+      if (i > 0) json_.push_back(',');
+      attempts.push_back(AppendMessage());
+    }
+    json_.append("]}");
+  }
   char length[20];
   const auto end = std::to_chars(length, length + sizeof(length), json_.size()).ptr;
   request.assign(head_);
   request.append(length, end);
+  if (shape_.keyed && shape_.batch == 0) {
+    request.append("\r\nIdempotency-Key: ").append(body_, 0, kNonceChars);
+  }
   request.append("\r\n\r\n");
   request.append(json_);
-  return attempt;
 }
 
 }  // namespace postern::load

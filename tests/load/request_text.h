@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "tests/load/random.h"
@@ -46,17 +47,23 @@ struct Attempt {
 // thread-safe.
 class RequestMaker {
  public:
-  // `body_chars`: code points of a body, kNonceChars to 1000.
-  RequestMaker(std::string_view host, std::string_view path, std::size_t body_chars, Random random);
+  struct Shape {
+    std::size_t body_chars = 160;  // Code points of a body, kNonceChars to 1000.
+    bool keyed = false;            // Each message has an idempotency key: its nonce.
+    std::size_t batch = 0;         // Messages of a request, as a batch; 0: one, by itself.
+  };
+  RequestMaker(std::string_view host, std::string_view path, Shape shape, Random random);
 
-  // Replaces `request`.
-  Attempt Make(std::string& request);
+  // Replaces `request` and `attempts`.
+  void Make(std::string& request, std::vector<Attempt>& attempts);
 
  private:
+  Attempt AppendMessage();
   void AppendNumber();
   void AppendBody(Attempt& attempt);
 
   const std::string head_;  // Up to the value of Content-Length.
+  const Shape shape_;
   const std::size_t body_chars_;
   Random random_;
   Hasher hasher_;

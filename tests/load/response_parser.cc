@@ -104,8 +104,23 @@ ParseResult ParseAnswer(std::string_view data, Answer& answer, std::size_t& cons
   const std::size_t body_start = head_end + 4;
   if (data.size() - body_start < *length) return ParseResult::kIncomplete;
   consumed = body_start + *length;
-  if (answer.status == 202) answer.id = FindId(data.substr(body_start, *length));
+  answer.body = data.substr(body_start, *length);
+  if (answer.status == 202) answer.id = FindId(answer.body);
   return ParseResult::kComplete;
+}
+
+bool ParseBatchAnswer(std::string_view body, std::size_t messages,
+                      std::vector<std::optional<MessageId>>& outcomes) {
+  constexpr std::string_view kStatus = "{\"status\":";
+  constexpr std::string_view kAccepted = "202,\"message\":";
+  outcomes.clear();
+  std::size_t at = body.find("\"outcomes\":[");
+  while (at != std::string_view::npos && (at = body.find(kStatus, at)) != std::string_view::npos) {
+    at += kStatus.size();
+    const std::string_view rest = body.substr(at);
+    outcomes.push_back(rest.starts_with(kAccepted) ? FindId(rest) : std::nullopt);
+  }
+  return outcomes.size() == messages;
 }
 
 }  // namespace postern::load

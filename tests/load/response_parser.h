@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace postern::load {
 
@@ -17,7 +18,13 @@ struct Answer {
   bool close = false;                  // The server closes the connection after it.
   std::chrono::seconds retry_after{};  // Zero when not given.
   std::optional<MessageId> id;         // The member `id` of the body.
+  std::string_view body;               // As long as the text that was parsed.
 };
+
+// The outcomes in the answer to a batch, in their order: the message's id, or nullopt for a
+// refusal. False when there are not `messages` of them.
+bool ParseBatchAnswer(std::string_view body, std::size_t messages,
+                      std::vector<std::optional<MessageId>>& outcomes);
 
 enum class ParseResult { kIncomplete, kComplete, kMalformed };
 

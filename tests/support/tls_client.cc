@@ -94,6 +94,9 @@ bool TlsClient::StartTls(const Options& options) {
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT);
   ssl_.reset(SSL_new(context));
   SSL_set_fd(ssl_.get(), fd_);
+  if (!options.server_name.empty()) {
+    SSL_set_tlsext_host_name(ssl_.get(), options.server_name.c_str());
+  }
   if (options.resume != nullptr) SSL_set_session(ssl_.get(), options.resume);
   ERR_clear_error();
   return SSL_connect(ssl_.get()) == 1;

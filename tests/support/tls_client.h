@@ -30,6 +30,7 @@ class TlsClient {
     bool plain = false;
     // Empty certificate: shows none. Empty trust: believes any server.
     tls::Files files;
+    std::string server_name;        // To ask for (SNI); empty: none.
     int tls_version = 0;            // Such as TLS1_2_VERSION; 0: the best of both.
     SSL_SESSION* resume = nullptr;  // A session to offer.
     std::chrono::milliseconds limit{10'000};

@@ -72,7 +72,11 @@ bool OpenCount::AwaitNone(std::chrono::milliseconds limit) {
 }
 
 LaneState::LaneState(std::shared_ptr<Shared> server, Lane lane)
-    : shared_(std::move(server)), lane_(lane), pause_(*lane.io), sweep_(*lane.io) {}
+    : shared_(std::move(server)),
+      lane_(lane),
+      large_bodies_(shared_->limits.large),
+      pause_(*lane.io),
+      sweep_(*lane.io) {}
 
 void LaneState::Start(Acceptor acceptor) {
   acceptor_ = std::make_unique<Acceptor>(std::move(acceptor));

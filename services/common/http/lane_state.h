@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "services/common/http/large_bodies.h"
 #include "services/common/http/peer_registry.h"
 #include "services/common/http/response_format.h"
 #include "services/common/http/server.h"
@@ -125,6 +126,7 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
   Handler& handler() { return *lane_.handler; }
   Scratch& scratch() { return scratch_; }
   DateField& date() { return date_; }
+  LargeBodies& large_bodies() { return large_bodies_; }
   Executor executor() const { return lane_.io->get_executor(); }
   bool draining() const { return draining_; }
   // The moment by which something must be done that may take `limit`. It is checked every
@@ -159,6 +161,7 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
   const Lane lane_;
   Scratch scratch_;
   DateField date_;
+  LargeBodies large_bodies_;
   std::list<Session*> strangers_;  // Oldest first.
   std::list<Session*> admitted_;
   std::unique_ptr<Acceptor> acceptor_;

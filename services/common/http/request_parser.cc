@@ -38,8 +38,8 @@ bool HasBareLineFeed(const beast::flat_buffer& in) {
 
 }  // namespace
 
-RequestParser::RequestParser(std::size_t header_bytes, std::size_t body_bytes)
-    : header_bytes_(header_bytes) {
+RequestParser::RequestParser(std::size_t header_bytes, std::size_t body_bytes, LargePath large)
+    : header_bytes_(header_bytes), body_bytes_(body_bytes), large_(large) {
   header_limit(static_cast<std::uint32_t>(header_bytes));
   body_limit(body_bytes);
   eager(true);
@@ -84,6 +84,7 @@ void RequestParser::on_request_impl(verb, View method_text, View target, int ver
   if (question < target.size()) {
     request_.query.assign(target.data() + question + 1, target.size() - question - 1);
   }
+  if (!large_.path.empty() && request_.path == large_.path) body_limit(large_.body_bytes);
   head_ = request_.method == "HEAD";
   length_required_ =
       request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH";

@@ -18,6 +18,12 @@ struct Refusal {
   const char* detail = "";  // One sentence for the client.
 };
 
+// A path whose requests may have a larger body.
+struct LargePath {
+  std::string_view path;  // Empty: none.
+  std::size_t body_bytes = 0;
+};
+
 // Parses one request out of a buffer, straight into a Request, and refuses what could be read two
 // ways. Beast's parser does the grammar; it accepts too much of the framing (any Transfer-Encoding,
 // several Hosts, repeated lengths), which is checked here.
@@ -25,13 +31,17 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
  public:
   enum class State { kNeedMore, kComplete, kRefused };
 
-  RequestParser(std::size_t header_bytes, std::size_t body_bytes);
+  RequestParser(std::size_t header_bytes, std::size_t body_bytes, LargePath large = {});
 
   // Takes from `in` what belongs to this request. Not to be called again after kComplete or
   // kRefused.
   State Feed(boost::beast::flat_buffer& in);
 
   bool header_done() const { return is_header_done(); }
+  // Whether a body is announced that is larger than usual. Once the header is done.
+  bool large_body() const { return content_length().value_or(0) > body_bytes_; }
+  // Gives the request a refusal from outside.
+  void RefuseBy(const Refusal& refusal) { refusal_ = refusal; }
   // The client waits for `100 Continue` before it sends the body. True at most once, when the
   // header is done and acceptable.
   bool TakeExpectContinue();
@@ -66,6 +76,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   void TakeExpect(View value, Error& ec);
 
   const std::size_t header_bytes_;
+  const std::size_t body_bytes_;
+  const LargePath large_;
   std::size_t header_used_ = 0;
   Request request_;
   Refusal refusal_;

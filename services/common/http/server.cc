@@ -130,7 +130,7 @@ bool Server::AwaitIdle(std::chrono::milliseconds limit) {
   return false;
 }
 
-void Server::RecheckPeers(const PeerCheck& may_stay) {
+void Server::RecheckPeers(const StayCheck& may_stay) {
   for (const auto& certificate : impl_->shared->peers.Certificates()) {
     if (may_stay(*certificate).ok()) continue;
     for (const auto& state : impl_->states) state->PostCutPeer(certificate->sha256_hex);

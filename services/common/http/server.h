@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,8 +32,17 @@ class Handler {
 
 // Times are kept to within half a second: one timer of the lane looks after all connections.
 struct Limits {
+  // Bodies of more than `Limits::body_bytes`, for requests to one path.
+  struct LargeBodies {
+    std::string path;             // Empty: none.
+    std::size_t body_bytes = 0;   // Of each at most.
+    std::size_t at_one_time = 0;  // In hand of one lane; more: 503.
+    std::size_t of_one_peer = 0;  // Of these; more: 429.
+  };
+
   std::size_t header_bytes = 16 * 1024;
   std::size_t body_bytes = 64 * 1024;
+  LargeBodies large;
   // In all. Whoever has not shown a certificate yet makes room for who comes; when all have, who
   // comes waits until somebody leaves.
   std::size_t connections = 10'000;
@@ -62,8 +72,12 @@ struct Lane {
 };
 
 // Decides after the TLS handshake whether a peer may speak at all; an error closes the connection.
-// Thread-safe: called on the lanes' threads and on that of RecheckPeers.
-using PeerCheck = std::function<absl::Status(const tls::PeerCertificate&)>;
+// `server_name`: what the peer connected to (SNI), empty when it did not say. Thread-safe: called
+// on the lanes' threads.
+using PeerCheck =
+    std::function<absl::Status(const tls::PeerCertificate&, std::string_view server_name)>;
+// Whether a peer that was let in may stay.
+using StayCheck = std::function<absl::Status(const tls::PeerCertificate&)>;
 
 // HTTP/1.1 server over mutual TLS (or plain, for operations ports). Requests with a body need
 // exactly one Content-Length; any Transfer-Encoding, more or less than one Host, and anything else
@@ -96,7 +110,7 @@ class Server {
   // Asks about every certificate that is connected and cuts the connections of those that may not
   // stay, whatever they do. To be called after what the check looks at has changed: a connection is
   // in the registry before its own peer check, so none falls between. Thread-safe.
-  void RecheckPeers(const PeerCheck& may_stay);
+  void RecheckPeers(const StayCheck& may_stay);
   // New connections use another TLS context from now on; those that are open keep theirs. Only for
   // a server that was made with one. Thread-safe.
   void UseContext(std::shared_ptr<boost::asio::ssl::context> tls);

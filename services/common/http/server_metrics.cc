@@ -3,10 +3,21 @@
 namespace postern::http {
 namespace {
 
-constexpr const char* kRefusalReasons[] = {
-    "malformed",           "target",           "host",       "length",  "transfer_encoding",
-    "expectation",         "header_limit",     "body_limit", "timeout", "handler_failed",
-    "connections_of_peer", "requests_of_peer", "requests"};
+constexpr const char* kRefusalReasons[] = {"malformed",
+                                           "target",
+                                           "host",
+                                           "length",
+                                           "transfer_encoding",
+                                           "expectation",
+                                           "header_limit",
+                                           "body_limit",
+                                           "timeout",
+                                           "handler_failed",
+                                           "connections_of_peer",
+                                           "requests_of_peer",
+                                           "requests",
+                                           "large_bodies_of_peer",
+                                           "large_bodies"};
 constexpr const char* kRejectionReasons[] = {
     "missing", "unknown_ca", "expired", "not_yet_valid", "invalid", "identity", "not_admitted"};
 constexpr const char* kConnectionsHelp = "Connections that are open.";

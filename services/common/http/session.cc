@@ -133,7 +133,8 @@ asio::awaitable<void> Session::Run() {
   }
   for (;;) {
     Enter(Phase::kIdle, IdleLimit());
-    RequestParser parser(limits.header_bytes, limits.body_bytes);
+    RequestParser parser(limits.header_bytes, limits.body_bytes,
+                         {limits.large.path, limits.large.body_bytes});
     const Read read = co_await ReadRequest(parser);
     if (read == Read::kGone) break;
     if (read == Read::kRefused) {
@@ -149,6 +150,7 @@ asio::awaitable<void> Session::Run() {
     options.head = parser.head();
     options.close = response.close || !parser.keep_alive() || lane_->draining();
     const bool sent = co_await Answer(std::move(response), options);
+    large_body_.reset();
     if (!sent || cut_) co_return;
     if (options.close) break;
     // Who sends many requests at once waits for the others between them.
@@ -210,7 +212,8 @@ bool Session::ReadPeer() {
 
 bool Session::PeerMaySpeak() {
   if (lane_->shared().peer_check == nullptr) return true;
-  const absl::Status verdict = lane_->shared().peer_check(*peer_);
+  const char* const name = SSL_get_servername(transport_.ssl(), TLSEXT_NAMETYPE_host_name);
+  const absl::Status verdict = lane_->shared().peer_check(*peer_, name == nullptr ? "" : name);
   if (verdict.ok()) return true;
   lane_->shared().metrics.CountCertificateRejected("not_admitted");
   LogRejected(ToStd(verdict.message()), peer_->id.ToString());
@@ -226,6 +229,7 @@ asio::awaitable<Session::Read> Session::ReadRequest(RequestParser& parser) {
       if (state == RequestParser::State::kComplete) co_return Read::kRequest;
       if (state == RequestParser::State::kRefused) co_return Read::kRefused;
       if (phase_ == Phase::kHeader && parser.header_done()) {
+        if (!AdmitBody(parser)) co_return Read::kRefused;
         Enter(Phase::kBody, limits.body_timeout);
         // Nobody waits for the word to go on once the body has begun to arrive.
         if (parser.TakeExpectContinue() && parser.request().body.empty()) {
@@ -238,6 +242,15 @@ asio::awaitable<Session::Read> Session::ReadRequest(RequestParser& parser) {
     if (more) continue;
     co_return timed_out_ && !cut_ && phase_ != Phase::kIdle ? Read::kRefused : Read::kGone;
   }
+}
+
+bool Session::AdmitBody(RequestParser& parser) {
+  if (!parser.large_body()) return true;
+  const std::string peer = peer_ == nullptr ? std::string() : peer_->id.ToString();
+  const Refusal* const refusal = lane_->large_bodies().Take(peer, large_body_);
+  if (refusal == nullptr) return true;
+  parser.RefuseBy(*refusal);
+  return false;
 }
 
 asio::awaitable<bool> Session::Receive() {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "services/common/http/lane_state.h"
+#include "services/common/http/large_bodies.h"
 #include "services/common/http/peer_registry.h"
 #include "services/common/http/request_parser.h"
 #include "services/common/http/transport.h"
@@ -52,6 +53,8 @@ class Session {
   // Decides about a peer that has shown its certificate; refuses him.
   boost::asio::awaitable<bool> Admit();
   boost::asio::awaitable<Read> ReadRequest(RequestParser& parser);
+  // False when the request has a large body and there is no room for another.
+  bool AdmitBody(RequestParser& parser);
   // Waits for bytes and takes them. False when nothing more will be read: the peer went, or the
   // time is up.
   boost::asio::awaitable<bool> Receive();
@@ -68,6 +71,7 @@ class Session {
   boost::beast::flat_buffer in_;
   std::shared_ptr<const tls::PeerCertificate> peer_;
   std::unique_ptr<const PeerRegistry::Connection> registration_;
+  std::unique_ptr<LargeBodies::Permit> large_body_;  // Of the request in hand.
   bool admitted_ = false;
   Phase phase_ = Phase::kHandshake;
   LaneState::Clock::time_point deadline_;

@@ -29,6 +29,26 @@ const std::string& RequeuedKey(std::uint32_t shard) {
   return keys.at(shard);
 }
 
+std::string IdempotencyKey(std::uint32_t shard, std::string_view name) {
+  static const Keys prefixes = MakeKeys("idem:");
+  std::string key;
+  key.reserve(prefixes.at(shard).size() + name.size());
+  return key.append(prefixes.at(shard)).append(name);
+}
+
+std::string ClientKeysKey(std::uint32_t shard, std::string_view client_id) {
+  return StrCat("postern:{", shard, "}:keys:", client_id);
+}
+
+const std::string& ShardKeysKey(std::uint32_t shard) {
+  static const Keys keys = MakeKeys("keys");
+  return keys.at(shard);
+}
+
+std::string DayKey(std::uint32_t shard, std::string_view client_id) {
+  return StrCat("postern:{", shard, "}:day:", client_id);
+}
+
 std::uint32_t ShardOf(std::string_view client_id) {
   constexpr std::uint32_t kOffsetBasis = 2166136261U;
   constexpr std::uint32_t kPrime = 16777619U;

@@ -50,6 +50,8 @@ class Database : public ::testing::Environment {
 };
 const auto* const kDatabase = ::testing::AddGlobalTestEnvironment(new Database);
 
+constexpr std::int32_t kNoLimits = -1'000;
+
 // One main server's clients, behind a gRPC port without TLS.
 class Server {
  public:
@@ -97,6 +99,22 @@ class Server {
     request.set_client_id(id);
     v1::ResumeClientResponse response;
     const grpc::Status status = stub_->ResumeClient(&context, request, &response);
+    *client = response.client();
+    return status;
+  }
+  // kNoLimits: the request has none.
+  grpc::Status SetLimits(const std::string& id, std::int32_t per_second, std::int64_t per_day,
+                         v1::Client* client) {
+    grpc::ClientContext context;
+    v1::SetClientLimitsRequest request;
+    request.set_client_id(id);
+    request.set_reason("as agreed");
+    if (per_second != kNoLimits) {
+      request.mutable_limits()->set_messages_per_second(per_second);
+      request.mutable_limits()->set_messages_per_day(per_day);
+    }
+    v1::SetClientLimitsResponse response;
+    const grpc::Status status = stub_->SetClientLimits(&context, request, &response);
     *client = response.client();
     return status;
   }
@@ -159,6 +177,16 @@ class Watch {
       }
     }
     return false;
+  }
+  // As last told.
+  v1::Client Last(const std::string& client_id) const {
+    v1::Client last;
+    for (const auto& step : steps()) {
+      for (const v1::Client& client : step.clients()) {
+        if (client.client_id() == client_id) last = client;
+      }
+    }
+    return last;
   }
   // As last told; UNSPECIFIED before.
   v1::ClientState StateOf(const std::string& client_id) const {
@@ -289,6 +317,39 @@ TEST_F(ClientServiceTest, ASuspensionReachesEveryWatchAtOnceAndCanBeUndone) {
                                             std::string(64, 'a'), "\",\"domain\":\"example.com\"}"),
                                      "client.suspend client/acme {\"reason\":\"unpaid\"}",
                                      "client.resume client/acme {}"));
+}
+
+TEST_F(ClientServiceTest, LimitsReachEveryWatchAndCanBeTakenBack) {
+  Server one(settings_);
+  Server two(settings_);
+  ASSERT_TRUE(one.Create("acme", 'a').ok());
+  Watch there(two, 0);
+  ASSERT_TRUE(test::Eventually([&] { return there.Saw("acme"); }));
+  EXPECT_FALSE(there.Last("acme").has_limits());
+
+  v1::Client client;
+  ASSERT_TRUE(one.SetLimits("acme", 5, 100'000, &client).ok());
+  EXPECT_EQ(client.limits().messages_per_second(), 5);
+  EXPECT_TRUE(test::Eventually([&] { return there.Last("acme").has_limits(); }, 1s));
+  EXPECT_EQ(there.Last("acme").limits().messages_per_second(), 5);
+  EXPECT_EQ(there.Last("acme").limits().messages_per_day(), 100'000);
+  ASSERT_TRUE(two.Get("acme", &client).ok());
+  EXPECT_EQ(client.limits().messages_per_day(), 100'000);
+
+  ASSERT_TRUE(two.SetLimits("acme", kNoLimits, 0, &client).ok());
+  EXPECT_FALSE(client.has_limits());
+  EXPECT_TRUE(test::Eventually([&] { return !there.Last("acme").has_limits(); }, 1s));
+
+  EXPECT_EQ(one.SetLimits("nobody", 5, 0, &client).error_code(), StatusCode::NOT_FOUND);
+  const grpc::Status wrong = one.SetLimits("acme", -1, 1'000'000'000'001, &client);
+  EXPECT_EQ(wrong.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(wrong.error_message(), HasSubstr("messages_per_second"));
+  EXPECT_THAT(wrong.error_message(), HasSubstr("messages_per_day"));
+  const std::vector<std::string> rows = AuditRows();
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_THAT(rows[1], HasSubstr("client.limit client/acme"));
+  EXPECT_THAT(rows[1], HasSubstr("\"messages_per_day\":\"100000\""));
+  EXPECT_THAT(rows[2], HasSubstr("\"limits\":\"default\""));
 }
 
 TEST_F(ClientServiceTest, AClientThatIsNotThereIsNotFoundByName) {

@@ -99,6 +99,42 @@ TEST_F(AcceptTest, AClientKeepsToItsLimit) {
   }));
 }
 
+// Counted by the queue, so that it holds over all edges.
+TEST_F(AcceptTest, AClientKeepsToItsDailyLimit) {
+  v1::Client limited = Register("acme", acme_files_);
+  limited.mutable_limits()->set_messages_per_day(3);
+  server_->SetClient(limited);
+  StartAll();
+  const auto client = Connect();
+  const auto first = client->Ask(PostText(GoodBody()));
+  ASSERT_EQ(first->status, 202);
+  EXPECT_EQ(first->fields.at("ratelimit-policy"), "\"day\";q=3;w=86400");
+  EXPECT_TRUE(first->fields.at("ratelimit").starts_with("\"day\";r=2;t="));
+  Application second_edge(MakeSettings());
+  ASSERT_TRUE(second_edge.Start().ok());
+  postern::test::TlsClient::Options options;
+  options.port = second_edge.port();
+  options.files = acme_files_;
+  options.files.trust = ServicesCa().ca_file();
+  int accepted = 1;
+  std::optional<postern::test::RawAnswer> refused;
+  ASSERT_TRUE(Eventually([&] {
+    refused = postern::test::TlsClient(options).Ask(PostText(GoodBody()));
+    accepted += refused.has_value() && refused->status == 202 ? 1 : 0;
+    return refused.has_value() && refused->status == 429;
+  }));
+  EXPECT_EQ(accepted, 3);
+  EXPECT_EQ(Json(*refused)["code"], "quota-exceeded");
+  EXPECT_LE(std::stoi(refused->fields.at("retry-after")), 86'400);
+  EXPECT_EQ(client->Ask(PostText(GoodBody()))->status, 429);
+  EXPECT_EQ(QueuedEnvelopes().size(), 3U);
+
+  limited.mutable_limits()->set_messages_per_day(4);
+  server_->SetClient(limited);
+  EXPECT_TRUE(Eventually([&] { return client->Ask(PostText(GoodBody()))->status == 202; }));
+  EXPECT_EQ(client->Ask(PostText(GoodBody()))->status, 429);
+}
+
 TEST_F(AcceptTest, CarriesTheTraceOfTheClient) {
   StartAll();
   const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -140,7 +176,7 @@ TEST_F(AcceptTest, BadRequestsGetProblemsAndLeaveTheConnectionUsable) {
   answer = client->Ask(PostText(GoodBody(), ""));
   EXPECT_EQ(answer->status, 415);
 
-  answer = client->Ask(GetText("/api/v1/messages"));
+  answer = client->Ask(GetText("/api/v1/messages:batch"));
   EXPECT_EQ(answer->status, 405);
   EXPECT_EQ(answer->fields.at("allow"), "POST");
   answer = client->Ask(GetText("/nothing"));

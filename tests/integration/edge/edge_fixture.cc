@@ -193,14 +193,18 @@ std::vector<v1::Envelope> EdgeFixture::QueuedEnvelopes() const {
   return envelopes;
 }
 
-void EdgeFixture::RedisCommand(const std::vector<std::string>& arguments) const {
+redis::Reply EdgeFixture::RedisReply(const std::vector<std::string>& arguments) const {
   const auto context = tls::ContextSource::Client(ServicesCa().Leaf("server", "test"));
   std::string wire;
   const std::vector<std::string_view> views(arguments.begin(), arguments.end());
   redis::AppendCommand(wire, std::span<const std::string_view>(views));
-  for (const redis::Reply& reply : Ask(redis_->SettingsFor("admin", *context), wire, 1)) {
-    if (reply.IsError()) throw std::runtime_error(std::string(reply.text()));
-  }
+  redis::Reply reply = Ask(redis_->SettingsFor("admin", *context), wire, 1).at(0);
+  if (reply.IsError()) throw std::runtime_error(std::string(reply.text()));
+  return reply;
+}
+
+void EdgeFixture::RedisCommand(const std::vector<std::string>& arguments) const {
+  (void)RedisReply(arguments);
 }
 
 }  // namespace postern::edge::test

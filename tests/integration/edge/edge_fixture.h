@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "edge_proxy/application.h"
+#include "services/common/redis/reply.h"
 #include "tests/integration/edge/fake_server.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/test_certificates.h"
@@ -50,6 +51,7 @@ class EdgeFixture : public testing::Test {
   // The serialised envelopes that lie in the queue, in order.
   std::vector<v1::Envelope> QueuedEnvelopes() const;
   // Runs one command as Redis's administrator. Throws on an error.
+  redis::Reply RedisReply(const std::vector<std::string>& arguments) const;
   void RedisCommand(const std::vector<std::string>& arguments) const;
 
   // One Redis, one edge a test: the authorities are shared, since keys take time.

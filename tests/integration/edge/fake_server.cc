@@ -21,6 +21,7 @@ class FakeServer::Keys final : public v1::KeyService::Service {
     answer->set_plaintext_key(key);
     answer->mutable_wrapped_data_key()->set_master_key_version(1);
     answer->mutable_wrapped_data_key()->set_ciphertext("wrapped " + id);
+    answer->set_edge_hash_key(std::string(32, 'i'));
     answer->set_max_age_seconds(86'400);
     answer->set_max_encryptions(1 << 30);
     const std::lock_guard lock(owner_.mutex_);
@@ -91,6 +92,22 @@ class FakeServer::Messages final : public v1::MessageService::Service {
       return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such message");
     }
     *answer->mutable_message() = found->second;
+    return grpc::Status::OK;
+  }
+  // The client's messages by id, the greatest first; the page token is the last id of a page.
+  grpc::Status ListMessages(grpc::ServerContext*, const v1::ListMessagesRequest* request,
+                            v1::ListMessagesResponse* answer) override {
+    const std::lock_guard lock(owner_.mutex_);
+    owner_.list_request_ = *request;
+    for (auto it = owner_.messages_.rbegin(); it != owner_.messages_.rend(); ++it) {
+      if (it->second.client_id() != request->client_id()) continue;
+      if (!request->page_token().empty() && it->first >= request->page_token()) continue;
+      if (answer->messages_size() == request->page_size()) {
+        answer->set_next_page_token(answer->messages().rbegin()->id());
+        break;
+      }
+      *answer->add_messages() = it->second;
+    }
     return grpc::Status::OK;
   }
 
@@ -166,6 +183,11 @@ std::size_t FakeServer::registration_calls() const {
 void FakeServer::SetMessage(const v1::Message& message) {
   const std::lock_guard lock(mutex_);
   messages_[message.id()] = message;
+}
+
+v1::ListMessagesRequest FakeServer::list_request() const {
+  const std::lock_guard lock(mutex_);
+  return list_request_;
 }
 
 std::map<std::string, std::string> FakeServer::data_keys() const {

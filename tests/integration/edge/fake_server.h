@@ -36,8 +36,10 @@ class FakeServer {
   // By message id as bytes.
   std::map<std::string, v1::Registration> registrations() const;
   std::size_t registration_calls() const;
-  // What GetMessage answers, by id in text form.
+  // What GetMessage and ListMessages answer, by id in text form.
   void SetMessage(const v1::Message& message);
+  // The last one.
+  v1::ListMessagesRequest list_request() const;
   // The data keys handed out, plaintext by id as bytes.
   std::map<std::string, std::string> data_keys() const;
 
@@ -64,6 +66,7 @@ class FakeServer {
   std::map<std::string, v1::Registration> registrations_;
   std::size_t registration_calls_ = 0;
   std::map<std::string, v1::Message> messages_;
+  v1::ListMessagesRequest list_request_;
   std::map<std::string, std::string> data_keys_;
 };
 

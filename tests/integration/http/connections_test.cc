@@ -69,7 +69,7 @@ TEST_F(ServerTest, ASiblingAuthorityUnderTheSameRootIsAStranger) {
 }
 
 TEST_F(ServerTest, ThePeerCheckDecides) {
-  check_ = [](const tls::PeerCertificate& peer) {
+  check_ = [](const tls::PeerCertificate& peer, std::string_view) {
     return peer.id.name == "billing" ? absl::OkStatus() : absl::PermissionDeniedError("unknown");
   };
   StartServer();

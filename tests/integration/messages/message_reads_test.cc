@@ -61,6 +61,7 @@ TEST_F(MessageReadsTest, FindsAMessageWhereverItIs) {
   EXPECT_EQ(retry.state(), v1::MESSAGE_STATE_RETRYING);
   EXPECT_EQ(retry.reason(), "DEADLINE_EXCEEDED");
   EXPECT_EQ(retry.next_attempt_at_us(), at + 30'000'000);
+  EXPECT_EQ(retry.last_attempt_at_us(), at);
   const std::optional<StoredMessage> stored = find(delivered, "acme");
   EXPECT_EQ(stored->message.state(), v1::MESSAGE_STATE_DELIVERED);
   EXPECT_EQ(stored->message.client_ref(), "order-1");
@@ -129,6 +130,20 @@ TEST_F(MessageReadsTest, Filters) {
   query = Any();
   query.accepted_until_us = third.accepted_at_us();
   EXPECT_THAT(List(query), ElementsAre(Text(second), Text(first)));
+}
+
+TEST_F(MessageReadsTest, FindsNumbersByTheirHash) {
+  const v1::Envelope delivered = MakeEnvelope();
+  const v1::Envelope queued = MakeEnvelope();
+  ASSERT_TRUE(Deliver(*writer_, {delivered}).get().status.ok());
+  ASSERT_TRUE(Register(*writer_, {queued}).get().status.ok());
+  MessageQuery query = Any();
+  query.number_hash = FakeReader().ReadNumber(queued)->hash;
+  EXPECT_THAT(List(query), ::testing::Contains(Text(queued)));
+  const bool same = query.number_hash == FakeReader().ReadNumber(delivered)->hash;
+  EXPECT_THAT(List(query), SizeIs(same ? 2 : 1));
+  query.number_hash = std::string(32, 'x');
+  EXPECT_THAT(List(query), IsEmpty());
 }
 
 TEST_F(MessageReadsTest, AMessageInBothTablesIsDelivered) {

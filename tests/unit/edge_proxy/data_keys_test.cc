@@ -14,6 +14,7 @@ v1::CreateDataKeyResponse Answer() {
   answer.set_data_key_id(std::string(16, 'i'));
   answer.set_plaintext_key(std::string(32, 'k'));
   answer.mutable_wrapped_data_key()->set_ciphertext("wrapped");
+  answer.set_edge_hash_key(std::string(32, 'i'));
   answer.set_max_age_seconds(86'400);
   answer.set_max_encryptions(300);
   return answer;

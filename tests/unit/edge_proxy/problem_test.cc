@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -28,7 +29,7 @@ TEST(Problem, TableHasOneRowPerCodeInOrder) {
     EXPECT_FALSE(type.title.empty());
     EXPECT_EQ(&TypeOf(type.code), &type);
   }
-  EXPECT_EQ(index, static_cast<int>(ProblemCode::kOverloaded) + 1);
+  EXPECT_EQ(index, static_cast<int>(ProblemCode::kIdempotencyFull) + 1);
 }
 
 TEST(Problem, EveryCodeIsAnsweredAsRfc9457) {
@@ -54,23 +55,45 @@ TEST(Problem, EveryCodeIsAnsweredAsRfc9457) {
   }
 }
 
-TEST(Problem, EveryCodeIsDocumented) {
-  std::ifstream file("docs/api/rest.md");
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+std::string FileText(const std::string& path) {
+  std::ifstream file(path);
+  return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+}
+
+TEST(Problem, EveryCodeHasItsPageAndEveryPageItsCode) {
+  const std::string openapi = FileText("docs/api/openapi.yaml");
+  const std::string list = FileText("docs/api/problems/README.md");
+  std::set<std::string> pages{"README.md"};
   for (const ProblemType& type : ProblemTypes()) {
-    const std::string row =
-        "| `" + std::string(type.slug) + "` | " + std::to_string(type.status) + " |";
-    EXPECT_NE(text.find(row), std::string::npos) << row;
+    const std::string slug(type.slug);
+    const std::string status = std::to_string(type.status);
+    const std::string title(type.title);
+    pages.insert(slug + ".md");
+    const std::string page = FileText("docs/api/problems/" + slug + ".md");
+    EXPECT_EQ(page.rfind("# " + slug + "\n\n**" + status + " " + title + ".**\n", 0), 0U) << slug;
+    EXPECT_NE(page.find("## What to do"), std::string::npos) << slug;
+    const std::string row = "| [" + slug + "](" + slug + ".md) | " + status + " | " + title + " |";
+    EXPECT_NE(list.find(row), std::string::npos) << row;
+    EXPECT_NE(openapi.find("            - " + slug + "\n"), std::string::npos) << slug;
   }
+  std::set<std::string> there;
+  for (const auto& entry : std::filesystem::directory_iterator("docs/api/problems")) {
+    there.insert(entry.path().filename());
+  }
+  EXPECT_EQ(there, pages);
 }
 
 TEST(Problem, ListsViolations) {
   Problem problem;
   problem.code = ProblemCode::kValidationFailed;
-  problem.errors = {{"/a~1b", "unknown-member", "No."}, {"/x\"\x01", "required", "Missing."}};
+  problem.errors = {{"/a~1b", "", "unknown-member", "No."},
+                    {"/x\"\x01", "", "required", "Missing."},
+                    {"", "limit", "out-of-range", "No."}};
   const http::Response response = ProblemResponse(problem, "id");
   const auto json = nlohmann::json::parse(response.body);
-  ASSERT_EQ(json["errors"].size(), 2U);
+  ASSERT_EQ(json["errors"].size(), 3U);
+  EXPECT_EQ(json["errors"][2]["parameter"], "limit");
+  EXPECT_FALSE(json["errors"][2].contains("pointer"));
   EXPECT_EQ(json["errors"][0]["pointer"], "/a~1b");
   EXPECT_EQ(json["errors"][0]["code"], "unknown-member");
   EXPECT_EQ(json["errors"][1]["pointer"], "/x\"\x01");

@@ -94,6 +94,22 @@ TEST(RateMeterTest, LanesShareOneLimit) {
   EXPECT_EQ(allowed, 1000);
 }
 
+TEST(RateMeterTest, ABatchTakesAsManyAsThereAre) {
+  RateMeter meter;
+  const RateLimit limit = Limit(1, 10);
+  RateState state = meter.Take(limit, kStart, 4);
+  EXPECT_EQ(state.taken, 4);
+  EXPECT_EQ(state.remaining, 6);
+  state = meter.Take(limit, kStart, 100);
+  EXPECT_TRUE(state.allowed);
+  EXPECT_EQ(state.taken, 6);
+  EXPECT_EQ(state.remaining, 0);
+  EXPECT_EQ(state.retry_after_s, 1);
+  state = meter.Take(limit, kStart, 2);
+  EXPECT_FALSE(state.allowed);
+  EXPECT_EQ(state.taken, 0);
+}
+
 TEST(RateFieldsTest, SayPolicyAndState) {
   http::Response response;
   RateState state;
@@ -105,7 +121,15 @@ TEST(RateFieldsTest, SayPolicyAndState) {
   EXPECT_EQ(response.fields[0].second, "\"rate\";q=12;w=3");
   EXPECT_EQ(response.fields[1].first, "RateLimit");
   EXPECT_EQ(response.fields[1].second, "\"rate\";r=7;t=2");
+  RateLimit both = Limit(5, 12);
+  both.per_day = 1000;
+  state.SetDay(both, 400, 3600);
+  http::Response daily;
+  AddRateFields(both, state, daily);
+  EXPECT_EQ(daily.fields[0].second, "\"rate\";q=12;w=3, \"day\";q=1000;w=86400");
+  EXPECT_EQ(daily.fields[1].second, "\"rate\";r=7;t=2, \"day\";r=600;t=3600");
   http::Response unlimited;
+  state = RateState();
   AddRateFields(RateLimit(), state, unlimited);
   EXPECT_TRUE(unlimited.fields.empty());
 }

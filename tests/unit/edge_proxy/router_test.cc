@@ -9,6 +9,8 @@ namespace {
 
 TEST(Router, FindsEveryRoute) {
   EXPECT_EQ(MatchRoute("POST", "/api/v1/messages").route, Route::kPostMessage);
+  EXPECT_EQ(MatchRoute("GET", "/api/v1/messages").route, Route::kListMessages);
+  EXPECT_EQ(MatchRoute("POST", "/api/v1/messages:batch").route, Route::kPostBatch);
   EXPECT_EQ(MatchRoute("GET", "/api/v1/health").route, Route::kHealth);
   EXPECT_EQ(MatchRoute("GET", "/livez").route, Route::kLivez);
   EXPECT_EQ(MatchRoute("GET", "/readyz").route, Route::kReadyz);
@@ -18,9 +20,9 @@ TEST(Router, FindsEveryRoute) {
 }
 
 TEST(Router, NamesTheMethodsOfAPath) {
-  const RouteMatch post = MatchRoute("GET", "/api/v1/messages");
-  EXPECT_EQ(post.route, Route::kNotAllowed);
-  EXPECT_EQ(post.allow, "POST");
+  const RouteMatch put = MatchRoute("PUT", "/api/v1/messages");
+  EXPECT_EQ(put.route, Route::kNotAllowed);
+  EXPECT_EQ(put.allow, "POST, GET");
   EXPECT_EQ(MatchRoute("DELETE", "/api/v1/messages/abc").allow, "GET");
   EXPECT_EQ(MatchRoute("HEAD", "/livez").allow, "GET");
   // Methods are case-sensitive.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "services/common/base/encoding.h"
 #include "services/common/crypto/hash.h"
@@ -31,10 +32,23 @@ Parsed Parse(const std::string& request) {
   return parsed;
 }
 
+RequestMaker::Shape Chars(std::size_t chars) {
+  RequestMaker::Shape shape;
+  shape.body_chars = chars;
+  return shape;
+}
+
+Attempt MakeOne(RequestMaker& maker, std::string& request) {
+  std::vector<Attempt> attempts;
+  maker.Make(request, attempts);
+  EXPECT_EQ(attempts.size(), 1U);
+  return attempts.front();
+}
+
 TEST(RequestMakerTest, MakesARequestThatTheEdgeTakes) {
-  RequestMaker maker("localhost:8443", "/api/v1/messages", 160, Random(1));
+  RequestMaker maker("localhost:8443", "/api/v1/messages", Chars(160), Random(1));
   std::string request;
-  maker.Make(request);
+  MakeOne(maker, request);
   const std::size_t body_size = request.size() - request.find("\r\n\r\n") - 4;
   const Parsed parsed = Parse(request);
   EXPECT_TRUE(
@@ -52,9 +66,9 @@ TEST(RequestMakerTest, MakesARequestThatTheEdgeTakes) {
 
 TEST(RequestMakerTest, BodiesHaveTheirNonceTheirHashAndTheirLength) {
   for (const std::size_t chars : {32U, 160U, 1000U}) {
-    RequestMaker maker("h", "/", chars, Random(2));
+    RequestMaker maker("h", "/", Chars(chars), Random(2));
     std::string request;
-    const Attempt attempt = maker.Make(request);
+    const Attempt attempt = MakeOne(maker, request);
     const std::string body = Parse(request).json["message_body"];
     EXPECT_EQ(CodePoints(body), chars);
     const auto nonce = NonceOf(body);
@@ -66,17 +80,42 @@ TEST(RequestMakerTest, BodiesHaveTheirNonceTheirHashAndTheirLength) {
 }
 
 TEST(RequestMakerTest, BodiesDifferAndHaveWideAndEscapedCharacters) {
-  RequestMaker maker("h", "/", 160, Random(3));
+  RequestMaker maker("h", "/", Chars(160), Random(3));
   std::set<Nonce> nonces;
   std::string all;
   for (int i = 0; i < 1000; ++i) {
     std::string request;
-    nonces.insert(maker.Make(request).nonce);
+    nonces.insert(MakeOne(maker, request).nonce);
     all += Parse(request).json["message_body"].get<std::string>();
   }
   EXPECT_EQ(nonces.size(), 1000U);
   for (const char* expected : {"é", "€", "漢", "😀", "\"", "\\"}) {
     EXPECT_NE(all.find(expected), std::string::npos) << expected;
+  }
+}
+
+TEST(RequestMakerTest, KeysAreTheNoncesOfTheirMessages) {
+  RequestMaker::Shape shape = Chars(40);
+  shape.keyed = true;
+  RequestMaker alone("h", "/", shape, Random(4));
+  std::string request;
+  const Attempt attempt = MakeOne(alone, request);
+  const std::string key = HexEncode(
+      std::string_view(reinterpret_cast<const char*>(attempt.nonce.data()), attempt.nonce.size()));
+  EXPECT_NE(Parse(request).head.find("\r\nIdempotency-Key: " + key + "\r\n"), std::string::npos);
+
+  shape.batch = 3;
+  RequestMaker maker("h", "/", shape, Random(5));
+  std::vector<Attempt> attempts;
+  maker.Make(request, attempts);
+  ASSERT_EQ(attempts.size(), 3U);
+  const Parsed parsed = Parse(request);
+  EXPECT_EQ(parsed.head.find("Idempotency-Key"), std::string::npos);
+  ASSERT_EQ(parsed.json["messages"].size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto& message = parsed.json["messages"][i];
+    EXPECT_EQ(*NonceOf(message["message_body"].get<std::string>()), attempts[i].nonce);
+    EXPECT_EQ(*NonceOf(message["idempotency_key"].get<std::string>()), attempts[i].nonce);
   }
 }
 

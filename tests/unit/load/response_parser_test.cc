@@ -81,5 +81,20 @@ TEST(ParseMessageIdTest, RefusesWhatIsNoUuid) {
   EXPECT_FALSE(ParseMessageId("0199c3f2-1a2b-7c3d-8e4f-0123456789ag"));
 }
 
+TEST(BatchAnswerTest, GivesAnOutcomeForEachMessage) {
+  const std::string id = "01a20298-573b-71df-b72e-8aa234689a52";
+  const std::string body =
+      R"({"accepted":1,"refused":1,"outcomes":[{"status":422,"problem":{"type":"/problems/x",)"
+      R"("title":"t","status":422,"request_id":"01a20298-573b-71df-b72e-8aa234689a51"}},)"
+      R"({"status":202,"message":{"id":")" +
+      id + R"(","status":"queued","accepted_at":"2026-11-22T09:31:08.123Z"},"replayed":true}]})";
+  std::vector<std::optional<MessageId>> outcomes;
+  ASSERT_TRUE(ParseBatchAnswer(body, 2, outcomes));
+  EXPECT_FALSE(outcomes[0].has_value());
+  EXPECT_EQ(outcomes[1], ParseMessageId(id));
+  EXPECT_FALSE(ParseBatchAnswer(body, 3, outcomes));
+  EXPECT_FALSE(ParseBatchAnswer("{}", 1, outcomes));
+}
+
 }  // namespace
 }  // namespace postern::load

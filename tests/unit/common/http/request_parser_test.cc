@@ -200,5 +200,24 @@ TEST(RequestParserTest, ExpectationIsToldOnceAndOnlyForAGoodHeader) {
   EXPECT_FALSE(parser.TakeExpectContinue());
 }
 
+TEST(LargeBody, IsTakenOnItsPathOnly) {
+  const auto announce = [](const std::string& path, std::size_t length) {
+    RequestParser parser(kHeaderMax, kBodyMax, {"/large", 1000});
+    Input input;
+    input.Add("POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(length) +
+              "\r\n\r\n");
+    const State state = parser.Feed(input.buffer);
+    if (state == State::kRefused) return parser.refusal().status;
+    EXPECT_EQ(parser.large_body(), length > kBodyMax) << length;
+    return 0;
+  };
+  EXPECT_EQ(announce("/large", 100), 0);
+  EXPECT_EQ(announce("/large", 1000), 0);
+  EXPECT_EQ(announce("/large?a=b", 1000), 0);
+  EXPECT_EQ(announce("/large", 1001), 413);
+  EXPECT_EQ(announce("/other", 101), 413);
+  EXPECT_EQ(announce("/large/", 101), 413);
+}
+
 }  // namespace
 }  // namespace postern::http

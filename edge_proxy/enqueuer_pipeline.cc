@@ -1,0 +1,129 @@
+// What one pipeline carries, and what becomes of it.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "edge_proxy/enqueuer.h"
+#include "edge_proxy/limits.h"
+#include "services/common/base/time.h"
+#include "services/common/log/log.h"
+#include "services/common/redis/command.h"
+#include "services/common/redis/queue_layout.h"
+
+namespace postern::edge {
+
+std::vector<Enqueuer::Waiter> Enqueuer::TakePipeline() {
+  std::vector<Waiter> pipeline;
+  if (waiting_.size() <= kPipelineMessagesMax) {
+    pipeline.swap(waiting_);
+    waiting_.reserve(pipeline.size());
+    return pipeline;
+  }
+  // A batch shares one pipeline, which it always fits into.
+  const auto batch_at = [this](std::size_t at) {
+    return waiting_[at].terms == nullptr ? nullptr : waiting_[at].terms->batch.get();
+  };
+  std::size_t count = kPipelineMessagesMax;
+  while (count > 1 && batch_at(count) != nullptr && batch_at(count) == batch_at(count - 1)) --count;
+  if (count == 1) count = kPipelineMessagesMax;
+  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
+  pipeline.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+  waiting_.erase(waiting_.begin(), end);
+  return pipeline;
+}
+
+void Enqueuer::AppendCommandOf(const Waiter& waiter, std::string& wire) {
+  if (waiter.terms == nullptr || !waiter.terms->terms.has_value()) {
+    redis::AppendCommand(wire, "XADD", redis::StreamKey(waiter.shard), "*", redis::kEnvelopeField,
+                         waiter.envelope);
+    return;
+  }
+  AppendSubmit(wire, waiter.shard, waiter.envelope, *waiter.terms->terms, script_known_);
+  script_known_ = true;
+}
+
+void Enqueuer::SendAgain(std::vector<Waiter>& pipeline, std::vector<redis::Reply>& replies) {
+  std::vector<Waiter> again;
+  std::vector<Waiter> settled;
+  std::vector<redis::Reply> answers;
+  for (std::size_t i = 0; i < pipeline.size(); ++i) {
+    if (replies[i].IsError() && replies[i].text().starts_with("NOSCRIPT")) {
+      waiting_bytes_ += pipeline[i].envelope.size();
+      again.push_back(std::move(pipeline[i]));
+    } else {
+      settled.push_back(std::move(pipeline[i]));
+      answers.push_back(std::move(replies[i]));
+    }
+  }
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(again.begin()),
+                  std::make_move_iterator(again.end()));
+  script_known_ = false;
+  pipeline = std::move(settled);
+  replies = std::move(answers);
+}
+
+std::string_view Enqueuer::Judge(const Waiter& waiter, const redis::Reply& reply,
+                                 absl::Status& status) {
+  if (waiter.terms == nullptr || !waiter.terms->terms.has_value()) {
+    if (!reply.IsError()) return reply.text();
+    status = reply.ToStatus();
+    return {};
+  }
+  absl::StatusOr<SubmitReply> read = ReadSubmitReply(reply);
+  if (!read.ok()) {
+    status = read.status();
+    return {};
+  }
+  *waiter.terms->result = std::move(read->result);
+  return read->entry_id;
+}
+
+void Enqueuer::Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> replies) {
+  static log::RateLimit limit(/*interval_ms=*/5'000);
+  const bool forgotten = std::any_of(replies.begin(), replies.end(), [](const redis::Reply& reply) {
+    return reply.IsError() && reply.text().starts_with("NOSCRIPT");
+  });
+  if (forgotten) SendAgain(pipeline, replies);
+  const Clock::time_point now = Clock::now();
+  std::vector<DurableMessage> durable;
+  durable.reserve(pipeline.size());
+  std::vector<absl::Status> statuses(pipeline.size());
+  for (std::size_t i = 0; i < pipeline.size(); ++i) {
+    const Waiter& waiter = pipeline[i];
+    const std::string_view entry_id = Judge(waiter, replies[i], statuses[i]);
+    if (!statuses[i].ok()) {
+      metrics_.errors(EnqueueFault::kRefused).Increment();
+      if (limit.Allow()) log::Error("queue_refused_message", "reason", statuses[i].message());
+      statuses[i] = absl::UnavailableError("the queue refused the message");
+    }
+    if (entry_id.empty()) continue;
+    DurableMessage message{waiter.id, waiter.shard, entry_id, waiter.envelope};
+    durable.push_back(message);
+    metrics_.duration.Observe(std::chrono::duration<double>(now - waiter.since).count());
+  }
+  metrics_.accepted.Increment(static_cast<double>(durable.size()));
+  metrics_.batch_messages.Observe(static_cast<double>(pipeline.size()));
+  if (!durable.empty()) on_durable_(durable, NowMicros());
+  for (std::size_t i = 0; i < pipeline.size(); ++i) Complete(pipeline[i], std::move(statuses[i]));
+}
+
+void Enqueuer::Complete(Waiter& waiter, absl::Status status) {
+  if (waiter.terms == nullptr) {
+    std::move(waiter.handler)(std::move(status));
+    return;
+  }
+  SubmitResult& result = *waiter.terms->result;
+  if (!status.ok()) {
+    result.status = std::move(status);
+  } else if (!waiter.terms->terms.has_value()) {
+    result.kind = SubmitResult::Kind::kAdded;
+  }
+  Batch& batch = *waiter.terms->batch;
+  if (--batch.left == 0) std::move(batch.handler)(absl::OkStatus());
+}
+
+void Enqueuer::Fail(std::vector<Waiter>& waiters, const absl::Status& status) {
+  for (Waiter& waiter : waiters) Complete(waiter, status);
+}
+
+}  // namespace postern::edge
