@@ -45,6 +45,7 @@ void AddQueueCommands(CommandTree& tree, Context& context);
 void AddKeyCommands(CommandTree& tree, Context& context);
 void AddRetentionCommands(CommandTree& tree, Context& context);
 void AddAuditCommands(CommandTree& tree, Context& context);
+void AddUserCommands(CommandTree& tree, Context& context);
 void AddClientCommands(CommandTree& tree, Context& context);
 void AddCertificateCommands(CommandTree& tree, Context& context);
 // Those of `cert` that make certificates.

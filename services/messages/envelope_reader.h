@@ -53,6 +53,9 @@ class EnvelopeReader {
   virtual absl::StatusOr<OpenedMessage> Open(const StoredCiphertext& ciphertext) = 0;
 };
 
+// NumberFacts::hash of a number, E.164 with its plus sign. Called from any thread.
+using NumberHasher = std::function<std::string(std::string_view)>;
+
 // Makes a reader. Called from any thread; each reader is then used by one thread at a time.
 using EnvelopeReaderFactory = std::function<std::unique_ptr<EnvelopeReader>()>;
 
