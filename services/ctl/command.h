@@ -39,6 +39,7 @@ class CommandTree {
 
 // Each adds its commands. Implementations own the variables of their options through the callbacks.
 void AddMessageCommands(CommandTree& tree, Context& context);
+void AddStatsCommand(CommandTree& tree, Context& context);
 void AddLedgerCommand(CommandTree& tree, Context& context);
 void AddDeadCommands(CommandTree& tree, Context& context);
 void AddQueueCommands(CommandTree& tree, Context& context);
