@@ -27,7 +27,7 @@ void CheckQuery(const v1::ListMessagesRequest& request) {
   }
   FUZZ_REQUIRE(query->limit >= 1 && query->limit <= messages::kPageMax);
   FUZZ_REQUIRE(query->accepted_from_us >= 0 && query->accepted_until_us >= 0);
-  FUZZ_REQUIRE(query->before.has_value() == !request.page_token().empty());
+  FUZZ_REQUIRE(!(query->before.has_value() && query->after.has_value()));
   if (!query->before) return;
   v1::ListMessagesRequest next;
   next.set_page_token(messages::PageTokenOf(*query->before));
