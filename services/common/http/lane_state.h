@@ -73,6 +73,7 @@ struct Shared {
          PeerCheck check, metrics::Registry& registry)
       : name(std::move(listener)),
         tls(std::move(context)),
+        wants_certificates(tls != nullptr && WantsCertificates(*tls)),
         limits(limit),
         peer_check(std::move(check)),
         peers({limit.connections_per_peer, limit.requests, limit.requests_per_peer}, name,
@@ -81,11 +82,16 @@ struct Shared {
 
   const std::string name;
   const std::shared_ptr<boost::asio::ssl::context> tls;
+  // Whether the context asks for a client's certificate.
+  const bool wants_certificates;
   const Limits limits;
   const PeerCheck peer_check;
   PeerRegistry peers;
   ServerMetrics metrics;
   OpenCount open;
+
+ private:
+  static bool WantsCertificates(boost::asio::ssl::context& context);
 };
 
 // One lane's half of the server: its listener, its connections and their deadlines. Everything runs
@@ -121,7 +127,8 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
     return coarse_now_ + limit + kSweepInterval;
   }
 
-  // A new connection is a stranger until it is admitted; on a plain listener it stays one.
+  // A new connection is a stranger until it is admitted; on a listener that asks for no certificate
+  // it stays one.
   std::list<Session*>::iterator Register(Session* session);
   void Admit(std::list<Session*>::iterator place);
   void Unregister(Session* session, std::list<Session*>::iterator place);
