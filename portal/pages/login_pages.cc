@@ -21,7 +21,6 @@ std::string ReturnPath(std::string_view path) {
 
 http::Response LoginPage(Visit& visit, const Faults& faults, std::string_view fault, int status) {
   View view = visit.Frame("Sign in", "");
-  PutNotice(view, visit);
   SetText(view, "fault", fault);
   PutField(view, "email", visit.form.Get("email"), faults);
   PutField(view, "password", "", faults);

@@ -150,7 +150,6 @@ boost::asio::awaitable<std::string> Neighbour(Visit& visit, const std::string& i
 PageAnswer ShowMessages(Visit& visit) {
   MessageFilter filter(visit);
   View view = visit.Frame("Messages", "messages");
-  PutNotice(view, visit);
   v1::ListMessagesRequest ask;
   v1::ListMessagesResponse page;
   bool asked = filter.faults().empty();

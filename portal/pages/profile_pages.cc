@@ -19,7 +19,6 @@ PageAnswer ProfilePage(Visit& visit, Faults faults) {
   if (!found.ok()) co_return visit.Failure(found.status());
   const v1::User& user = found->user();
   View view = visit.Frame("Profile", "profile");
-  PutNotice(view, visit);
   view["name"] = View(user.name());
   view["email"] = View(user.email());
   view["role"] = View(user.role() == v1::USER_ROLE_ADMIN ? "Administrator" : "User");

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_split.h"
+#include "portal/pages/parts.h"
 #include "services/common/base/random.h"
 #include "services/common/base/strings.h"
 #include "services/common/base/time.h"
@@ -209,6 +210,7 @@ View Visit::Frame(std::string_view title, std::string_view section) {
   view["signed_in"] = View(session.has_value() && !session->password_change_required);
   view["admin"] = View(admin());
   SetText(view, "user_name", session.has_value() ? session->name : "");
+  PutNotice(view, *this);
   AddNavigation(view, section);
   return view;
 }
