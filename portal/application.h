@@ -34,6 +34,7 @@ class Application {
 
   std::uint16_t port() const { return server_->port(); }
   std::uint16_t ops_port() const { return ops_->port(); }
+  metrics::Registry& metrics() { return metrics_; }
 
  private:
   // One thread that serves browsers.

@@ -17,9 +17,16 @@ constexpr std::string_view kAssets = "/assets/";
 constexpr std::string_view kEvents = "/events";
 constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
 
-void LogMissing(std::string_view page, std::string_view variable) {
-  static log::RateLimit limit;
-  if (limit.Allow()) log::Error("template_variable_missing", "page", page, "variable", variable);
+// A hole in a page is a fault of ours.
+Templates::OnMissing CountMissing(metrics::Registry& metrics) {
+  prometheus::Counter& count =
+      metrics.Counter("postern_portal_template_faults_total",
+                      "Variables of templates that the page did not have.");
+  return [&count](std::string_view page, std::string_view variable) {
+    static log::RateLimit limit;
+    count.Increment();
+    if (limit.Allow()) log::Error("template_variable_missing", "page", page, "variable", variable);
+  };
 }
 
 }  // namespace
@@ -27,7 +34,7 @@ void LogMissing(std::string_view page, std::string_view variable) {
 PortalHandler::PortalHandler(asio::io_context& io, const PortalParts& parts)
     : io_(io),
       parts_(parts),
-      templates_(parts_.templates, LogMissing),
+      templates_(parts_.templates, CountMissing(*parts_.metrics)),
       sealer_(*parts_.keys),
       csrf_(*parts_.keys),
       access_log_(*parts_.metrics) {}
