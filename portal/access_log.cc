@@ -12,25 +12,30 @@ constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 
 }  // namespace
 
-AccessLog::Series& AccessLog::SeriesOf(std::string_view route, int status) {
-  const std::string key = StrCat(route, " ", status);
-  const auto known = series_.find(key);
-  if (known != series_.end()) return known->second;
-  Series series;
-  series.count = &metrics_.Counter(
-      "postern_portal_requests_total", "Requests by route and status.",
-      {{"route", std::string(route)}, {"status", std::to_string(status)}});
-  series.seconds =
-      &metrics_.MakeHistogram("postern_portal_request_seconds", "From a whole request to its answer.",
-                              metrics::RequestBuckets(), {{"route", std::string(route)}});
-  return series_.emplace(key, series).first->second;
+prometheus::Counter& AccessLog::CounterOf(std::string_view route, int status) {
+  prometheus::Counter*& counter = counters_[StrCat(route, " ", status)];
+  if (counter == nullptr) {
+    counter =
+        &metrics_.Counter("postern_portal_requests_total", "Requests by route and status.",
+                          {{"route", std::string(route)}, {"status", std::to_string(status)}});
+  }
+  return *counter;
+}
+
+metrics::Histogram& AccessLog::HistogramOf(std::string_view route) {
+  metrics::Histogram*& histogram = histograms_[std::string(route)];
+  if (histogram == nullptr) {
+    histogram = &metrics_.MakeHistogram("postern_portal_request_seconds",
+                                        "From a whole request to its answer.",
+                                        metrics::RequestBuckets(), {{"route", std::string(route)}});
+  }
+  return *histogram;
 }
 
 void AccessLog::Add(const Line& line) {
   const std::int64_t now_us = NowMicros();
-  Series& series = SeriesOf(line.route, line.status);
-  series.count->Increment();
-  series.seconds->Observe(static_cast<double>(now_us - line.began_at_us) / 1e6);
+  CounterOf(line.route, line.status).Increment();
+  HistogramOf(line.route).Observe(static_cast<double>(now_us - line.began_at_us) / 1e6);
   if (now_us / kMicrosPerSecond != second_) {
     second_ = now_us / kMicrosPerSecond;
     written_ = 0;

@@ -26,14 +26,12 @@ class AccessLog {
   void Add(const Line& line);
 
  private:
-  struct Series {
-    prometheus::Counter* count = nullptr;
-    metrics::Histogram* seconds = nullptr;
-  };
-  Series& SeriesOf(std::string_view route, int status);
+  prometheus::Counter& CounterOf(std::string_view route, int status);
+  metrics::Histogram& HistogramOf(std::string_view route);
 
   metrics::Registry& metrics_;
-  std::map<std::string, Series, std::less<>> series_;
+  std::map<std::string, prometheus::Counter*, std::less<>> counters_;   // By route and status.
+  std::map<std::string, metrics::Histogram*, std::less<>> histograms_;  // By route.
   std::int64_t second_ = 0;
   int written_ = 0;
   std::int64_t suppressed_ = 0;

@@ -50,8 +50,8 @@ absl::Status Application::LoadFiles() {
 }
 
 absl::Status Application::ConnectServer() {
-  const absl::Status own = tls::CheckOwnCertificate(
-      settings_.mesh.certificate, tls::Role::kPortal, settings_.trust_domain);
+  const absl::Status own = tls::CheckOwnCertificate(settings_.mesh.certificate, tls::Role::kPortal,
+                                                    settings_.trust_domain);
   if (!own.ok()) return own;
   rpc::ChannelSettings channel;
   channel.target = settings_.server_target;

@@ -21,7 +21,8 @@ int main(int argc, char** argv) {
   using postern::portal::Application;
   postern::app::PrepareProcess();
   const auto parsed = postern::app::ParseCommandLine(
-      argc, argv, "postern-portal", "Shows messages, and manages who sends and reads them, in a browser.",
+      argc, argv, "postern-portal",
+      "Shows messages, and manages who sends and reads them, in a browser.",
       "/etc/postern/portal.yaml");
   if (parsed.exit_code.has_value()) return *parsed.exit_code;
 

@@ -19,9 +19,8 @@ constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
 
 // A hole in a page is a fault of ours.
 Templates::OnMissing CountMissing(metrics::Registry& metrics) {
-  prometheus::Counter& count =
-      metrics.Counter("postern_portal_template_faults_total",
-                      "Variables of templates that the page did not have.");
+  prometheus::Counter& count = metrics.Counter(
+      "postern_portal_template_faults_total", "Variables of templates that the page did not have.");
   return [&count](std::string_view page, std::string_view variable) {
     static log::RateLimit limit;
     count.Increment();
@@ -117,9 +116,10 @@ std::optional<http::Response> PortalHandler::CheckForm(Visit& visit) {
   }
   visit.form = *std::move(form);
   if (visit.FormIsOurs()) return std::nullopt;
-  return visit.ErrorPage(403,
-                         "This form is too old, or it was not made by this site for you. Open the page "
-                         "again and fill it in once more.");
+  return visit.ErrorPage(
+      403,
+      "This form is too old, or it was not made by this site for you. Open the page "
+      "again and fill it in once more.");
 }
 
 http::Response PortalHandler::OpenStream(Visit& visit) {
@@ -131,9 +131,9 @@ http::Response PortalHandler::OpenStream(Visit& visit) {
   if (place == nullptr) return visit.ErrorPage(429);
   response.content_type = "text/event-stream";
   response.fields.emplace_back("Cache-Control", "no-store");
-  response.stream = std::make_shared<LiveStream>(
-      io_, *parts_.backend, *visit.session, std::move(place),
-      std::string(visit.request.Field("last-event-id").value_or("")));
+  response.stream =
+      std::make_shared<LiveStream>(io_, *parts_.backend, *visit.session, std::move(place),
+                                   std::string(visit.request.Field("last-event-id").value_or("")));
   return response;
 }
 

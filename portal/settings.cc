@@ -52,7 +52,8 @@ Schema MakeSchema(Settings& settings) {
   schema.Path("session.key_file", &s.session_key_file, kRequired,
               "Keys that seal the browsers' cookies, the same for all portals: 64 hexadecimal "
               "digits a line, the first seals, all open; mode 0600.");
-  schema.Path("templates_folder", &s.templates_folder, kRequired, "Folder of the pages' templates.");
+  schema.Path("templates_folder", &s.templates_folder, kRequired,
+              "Folder of the pages' templates.");
   schema.Path("assets_folder", &s.assets_folder, kRequired, "Folder of style sheets and scripts.");
   return schema;
 }

@@ -52,15 +52,22 @@
       dash: title.dataset.dash ? title.dataset.dash.split(" ").map(Number) : undefined,
     }));
     const zoneName = root.dataset.zone || "UTC";
+    const data = readTable(table);
+    const span = data[0].length > 1 ? data[0][data[0].length - 1] - data[0][0] : 0;
+    const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zoneName, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    const day = new Intl.DateTimeFormat("en-GB", { timeZone: zoneName, day: "numeric", month: "short" });
+    const tick = (seconds) => (span > 172800 ? day : clock).format(new Date(seconds * 1000));
+    const moment = (seconds) => (seconds === null || seconds === undefined ? "–"
+      : `${day.format(new Date(seconds * 1000))} ${clock.format(new Date(seconds * 1000))}`);
     return new uPlot({
       width: width(box),
       height: 260,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), zoneName),
       scales: { y: { range: (plot, low, high) => [0, Math.max(high * 1.1, 1)] } },
-      axes: [axis, { ...axis, size: 64 }],
-      series: [{ label: titles[0].textContent.trim() }, ...series],
+      axes: [{ ...axis, values: (plot, ticks) => ticks.map(tick) }, { ...axis, size: 64 }],
+      series: [{ label: titles[0].textContent.trim(), value: (plot, seconds) => moment(seconds) }, ...series],
       cursor: { drag: { x: false, y: false } },
-    }, readTable(table), box);
+    }, data, box);
   };
 
   const drawCharts = () => {

@@ -27,7 +27,8 @@ http::Response NewCertificatePage(Visit& visit, const Faults& faults) {
   ViewList sources;
   sources.push_back(Choice("csr", "From a certificate request: the key stays where it was made",
                            source.empty() || source == "csr"));
-  sources.push_back(Choice("pkcs12", "New key, as a PKCS#12 file with a password", source == "pkcs12"));
+  sources.push_back(
+      Choice("pkcs12", "New key, as a PKCS#12 file with a password", source == "pkcs12"));
   sources.push_back(Choice("pem", "New key, as PEM texts, shown once", source == "pem"));
   view["sources"] = View(sources);
   return visit.Page("certificate_new", view, faults.empty() ? 200 : 422);
@@ -69,8 +70,8 @@ void ReadSource(const Visit& visit, v1::IssueCertificateRequest& ask, Faults& fa
 Faults FaultOfIssuing(const absl::Status& status) {
   if (auto named = FaultsOf(status, "name csr password days")) return *std::move(named);
   const std::string_view text = ToStd(status.message());
-  const bool about_request = text.find("request") != std::string_view::npos ||
-                             text.find("key") != std::string_view::npos;
+  const bool about_request =
+      text.find("request") != std::string_view::npos || text.find("key") != std::string_view::npos;
   Faults faults;
   faults[about_request ? "csr" : "name"] = std::string(text);
   return faults;
@@ -94,8 +95,8 @@ boost::asio::awaitable<absl::StatusOr<v1::GetCertificateResponse>> Find(Visit& v
 
 http::Response RevocationPage(Visit& visit, const v1::Certificate& certificate,
                               const Faults& faults) {
-  View view = visit.Frame(StrCat("Revoke the certificate of ", certificate.name(), "?"),
-                          "certificates");
+  View view =
+      visit.Frame(StrCat("Revoke the certificate of ", certificate.name(), "?"), "certificates");
   PutCertificate(view, visit, certificate);
   PutField(view, "reason", "", faults);
   PutField(view, "confirm", visit.form.Get("confirm"), faults);
@@ -158,7 +159,8 @@ PageAnswer RevokeCertificate(Visit& visit) {
   const auto done = co_await visit.Ask(visit.backend().certificates->async(),
                                        &Certificates::RevokeCertificate, ask);
   if (!done.ok()) co_return visit.Failure(done.status());
-  co_return visit.Redirect(StrCat("/certificates/", found->certificate().serial(), "?done=revoked"));
+  co_return visit.Redirect(
+      StrCat("/certificates/", found->certificate().serial(), "?done=revoked"));
 }
 
 }  // namespace postern::portal

@@ -123,8 +123,8 @@ PageAnswer ShowCertificates(Visit& visit) {
 PageAnswer ShowCertificate(Visit& visit) {
   v1::GetCertificateRequest ask;
   ask.set_serial(visit.parameter);
-  const auto found = co_await visit.Ask(visit.backend().certificates->async(),
-                                        &Certificates::GetCertificate, ask);
+  const auto found =
+      co_await visit.Ask(visit.backend().certificates->async(), &Certificates::GetCertificate, ask);
   if (absl::IsInvalidArgument(found.status())) co_return visit.ErrorPage(404);
   if (!found.ok()) co_return visit.Failure(found.status());
   View view = visit.Frame(StrCat("Certificate of ", found->certificate().name()), "certificates");

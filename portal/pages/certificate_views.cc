@@ -66,7 +66,8 @@ void PutCertificate(View& view, const Visit& visit, const v1::Certificate& certi
   view["requested_by"] = View(certificate.requested_by());
   SetText(view, "renewed_from", certificate.renewed_from());
   std::string hosts;
-  for (const std::string& host : certificate.hosts()) StrAppend(&hosts, hosts.empty() ? "" : ", ", host);
+  for (const std::string& host : certificate.hosts())
+    StrAppend(&hosts, hosts.empty() ? "" : ", ", host);
   SetText(view, "hosts", hosts);
   const bool revoked = certificate.state() == v1::CERTIFICATE_STATE_REVOKED;
   view["revoked"] = visit.Time(certificate.revoked_at_us());
@@ -76,8 +77,10 @@ void PutCertificate(View& view, const Visit& visit, const v1::Certificate& certi
   }
   SetText(view, "revocation_reason", revoked ? reason : "");
   view["can_revoke"] = View(!revoked);
-  const std::int64_t life = std::max<std::int64_t>(1, certificate.not_after_us() - certificate.not_before_us());
-  const std::int64_t used = std::clamp<std::int64_t>(visit.now_us - certificate.not_before_us(), 0, life);
+  const std::int64_t life =
+      std::max<std::int64_t>(1, certificate.not_after_us() - certificate.not_before_us());
+  const std::int64_t used =
+      std::clamp<std::int64_t>(visit.now_us - certificate.not_before_us(), 0, life);
   view["used_percent"] = View(std::to_string(used * kPercent / life));
 }
 

@@ -38,7 +38,8 @@ Confirmation SuspendQuestion(const std::string& id) {
   Confirmation ask;
   ask.title = StrCat("Suspend ", id, "?");
   ask.text =
-      "The client cannot send any more until it is resumed, and its open connections are cut. What it has sent is delivered all the same.";
+      "The client cannot send any more until it is resumed, and its open connections are cut. What "
+      "it has sent is delivered all the same.";
   ask.action = StrCat("/clients/", FormEncode(id));
   ask.back = ask.action;
   ask.button = "Suspend";
@@ -61,7 +62,8 @@ void PutClient(View& view, const Visit& visit, const v1::Client& client) {
   view["made"] = visit.Time(client.created_at_us());
   view["limits"] = View(LimitText(client));
   ViewList fingerprints;
-  for (const std::string& sha256 : client.certificate_sha256()) fingerprints.push_back(View(sha256));
+  for (const std::string& sha256 : client.certificate_sha256())
+    fingerprints.push_back(View(sha256));
   view["any_fingerprints"] = View(!fingerprints.empty());
   view["fingerprints"] = View(fingerprints);
 }
@@ -72,7 +74,8 @@ PageAnswer ShowClients(Visit& visit) {
   v1::ListClientsRequest ask;
   ask.set_page_size(PageSize(visit));
   ask.set_page_token(std::string(visit.query.Get("page")));
-  const auto found = co_await visit.Ask(visit.backend().clients->async(), &Clients::ListClients, ask);
+  const auto found =
+      co_await visit.Ask(visit.backend().clients->async(), &Clients::ListClients, ask);
   if (!found.ok()) co_return visit.Failure(found.status());
   View view = visit.Frame("Clients", "clients");
   ViewList rows;
@@ -105,7 +108,8 @@ PageAnswer CreateClient(Visit& visit) {
   if (ask.client_id().empty()) faults["client_id"] = "Enter an id.";
   if (ask.domain().empty()) faults["domain"] = "Enter the domain's host name.";
   if (!faults.empty()) co_return NewClientPage(visit, faults);
-  const auto made = co_await visit.Ask(visit.backend().clients->async(), &Clients::CreateClient, ask);
+  const auto made =
+      co_await visit.Ask(visit.backend().clients->async(), &Clients::CreateClient, ask);
   if (absl::IsAlreadyExists(made.status())) {
     const bool of_certificate =
         ToStd(made.status().message()).find("certificate") != std::string_view::npos;
@@ -198,7 +202,8 @@ PageAnswer ActOnClient(Visit& visit) {
   }
   v1::ResumeClientRequest ask;
   ask.set_client_id(visit.parameter);
-  const auto done = co_await visit.Ask(visit.backend().clients->async(), &Clients::ResumeClient, ask);
+  const auto done =
+      co_await visit.Ask(visit.backend().clients->async(), &Clients::ResumeClient, ask);
   if (!done.ok()) co_return visit.Failure(done.status());
   co_return visit.Redirect(page + "?done=resumed");
 }

@@ -72,12 +72,11 @@ void PutFigures(View& view, const Visit& visit, const v1::GetOverviewResponse& n
                            "/messages?range=24h&state=delivered"));
   const std::int64_t waiting = now.queued() + now.retrying();
   const bool any_waiting = now.oldest_waiting_at_us() != 0;
-  figures.push_back(
-      Figure("Waiting now", FormatCount(waiting),
-             any_waiting ? StrCat("the oldest for ",
-                                  FormatSpan(visit.now_us - now.oldest_waiting_at_us()))
-                         : "nothing waits",
-             "/messages?state=queued&state=retrying"));
+  figures.push_back(Figure(
+      "Waiting now", FormatCount(waiting),
+      any_waiting ? StrCat("the oldest for ", FormatSpan(visit.now_us - now.oldest_waiting_at_us()))
+                  : "nothing waits",
+      "/messages?state=queued&state=retrying"));
   figures.push_back(Figure("Dead letters now", FormatCount(now.dead()),
                            StrCat(FormatCount(now.last_day().dead()), " in the last 24 hours"),
                            "/messages?state=dead"));
@@ -88,10 +87,10 @@ void PutFigures(View& view, const Visit& visit, const v1::GetOverviewResponse& n
                                  : "no delivery in the last 5 minutes",
                            ""));
   if (now.has_queue()) {
-    figures.push_back(Figure("In the queue", FormatCount(now.queue().entries()),
-                             now.queue().ledger_closed() ? "the ledger is closed"
-                                                         : "the ledger is not closed yet",
-                             "/queue"));
+    figures.push_back(Figure(
+        "In the queue", FormatCount(now.queue().entries()),
+        now.queue().ledger_closed() ? "the ledger is closed" : "the ledger is not closed yet",
+        "/queue"));
   }
   view["figures"] = View(figures);
   view["measured"] = visit.Time(now.measured_at_us());
@@ -124,8 +123,10 @@ void PutChart(View& view, const Visit& visit, const v1::GetTimeSeriesResponse& s
     any_latency |= timed;
     SetText(row, "p50", timed ? FormatSpan(latency.p50_us()) : "");
     SetText(row, "p99", timed ? FormatSpan(latency.p99_us()) : "");
-    row["p50_ms"] = View(timed ? absl::StrFormat("%.3f", static_cast<double>(latency.p50_us()) / 1e3) : "");
-    row["p99_ms"] = View(timed ? absl::StrFormat("%.3f", static_cast<double>(latency.p99_us()) / 1e3) : "");
+    row["p50_ms"] =
+        View(timed ? absl::StrFormat("%.3f", static_cast<double>(latency.p50_us()) / 1e3) : "");
+    row["p99_ms"] =
+        View(timed ? absl::StrFormat("%.3f", static_cast<double>(latency.p99_us()) / 1e3) : "");
     rows.push_back(row);
   }
   view["buckets"] = View(rows);

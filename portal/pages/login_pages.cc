@@ -75,14 +75,13 @@ PageAnswer LogIn(Visit& visit) {
   ask.set_address(visit.request.remote_address);
   ask.set_user_agent(std::string(visit.request.Field("user-agent").value_or("")));
   const Deadline by = Deadline::After(kLoginDeadline);
-  const auto answer =
-      co_await rpc::Call(visit.backend().users->async(), &Users::Login, ask, by);
+  const auto answer = co_await rpc::Call(visit.backend().users->async(), &Users::Login, ask, by);
   if (absl::IsUnauthenticated(answer.status()) || absl::IsInvalidArgument(answer.status())) {
     co_return LoginPage(visit, Faults(), "E-mail or password is not right.", 401);
   }
   if (absl::IsResourceExhausted(answer.status())) {
-    http::Response response = LoginPage(
-        visit, Faults(), "Too many attempts. Wait a little while, then try again.", 429);
+    http::Response response =
+        LoginPage(visit, Faults(), "Too many attempts. Wait a little while, then try again.", 429);
     response.fields.emplace_back("Retry-After", std::to_string(kRetryAfterSeconds));
     co_return response;
   }
@@ -99,8 +98,7 @@ PageAnswer LogOut(Visit& visit) {
     v1::LogoutRequest ask;
     ask.set_refresh_token(visit.session->refresh_token);
     const Deadline by = Deadline::After(kCallDeadline);
-    const auto answer =
-        co_await rpc::Call(visit.backend().users->async(), &Users::Logout, ask, by);
+    const auto answer = co_await rpc::Call(visit.backend().users->async(), &Users::Logout, ask, by);
     // Signed out only where the server knows it: a copy of the cookie must be of no use.
     if (!answer.ok() && !absl::IsUnauthenticated(answer.status())) {
       co_return visit.Failure(answer.status());

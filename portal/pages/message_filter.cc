@@ -22,9 +22,9 @@ struct Preset {
   std::string_view label;
   std::int64_t hours;
 };
-constexpr std::array kPresets{
-    Preset{"", "Any time", 0}, Preset{"1h", "Last hour", 1}, Preset{"24h", "Last 24 hours", 24},
-    Preset{"7d", "Last 7 days", 168}, Preset{"30d", "Last 30 days", 720}};
+constexpr std::array kPresets{Preset{"", "Any time", 0}, Preset{"1h", "Last hour", 1},
+                              Preset{"24h", "Last 24 hours", 24}, Preset{"7d", "Last 7 days", 168},
+                              Preset{"30d", "Last 30 days", 720}};
 
 std::string Trimmed(std::string_view text) {
   return std::string(ToStd(absl::StripAsciiWhitespace(ToAbsl(text))));
@@ -121,7 +121,8 @@ void MessageFilter::Show(View& view, const Visit& visit) const {
   for (const auto state : {v1::MESSAGE_STATE_QUEUED, v1::MESSAGE_STATE_RETRYING,
                            v1::MESSAGE_STATE_DELIVERED, v1::MESSAGE_STATE_DEAD}) {
     const bool chosen = std::find(states_.begin(), states_.end(), state) != states_.end();
-    states.push_back(Choice(StateWord(state), StateMark(state).get("word")->string_value(), chosen));
+    states.push_back(
+        Choice(StateWord(state), StateMark(state).get("word")->string_value(), chosen));
   }
   view["states"] = View(states);
   PutField(view, "range", range_, faults_);

@@ -49,19 +49,19 @@ std::vector<Step> StepsOf(const v1::Message& message) {
                      message.durable_at_us(), "good", "disk"});
   }
   if (message.registered_at_us() != 0) {
-    steps.push_back({"Registered", "The main server had it.", message.registered_at_us(), "good",
-                     "database"});
+    steps.push_back(
+        {"Registered", "The main server had it.", message.registered_at_us(), "good", "database"});
   }
   if (message.delivered_at_us() != 0) {
     steps.push_back({"Delivered", "", message.delivered_at_us(), "good", "mail"});
   }
   std::stable_sort(steps.begin(), steps.end(),
                    [](const Step& a, const Step& b) { return a.at_us < b.at_us; });
-  const std::string error =
-      message.last_error().empty() ? message.reason() : message.last_error();
+  const std::string error = message.last_error().empty() ? message.reason() : message.last_error();
   if (message.state() == v1::MESSAGE_STATE_RETRYING) {
-    steps.push_back({StrCat(message.attempts(), message.attempts() == 1 ? " attempt" : " attempts", " failed"),
-                     ReasonText(error), 0, "warn", "alert"});
+    steps.push_back(
+        {StrCat(message.attempts(), message.attempts() == 1 ? " attempt" : " attempts", " failed"),
+         ReasonText(error), 0, "warn", "alert"});
     steps.push_back({"Next attempt", "", message.next_attempt_at_us(), "warn", "retry"});
   } else if (message.state() == v1::MESSAGE_STATE_DEAD) {
     steps.push_back({"Given up", ReasonText(message.reason()), 0, "bad", "cross"});
@@ -97,9 +97,8 @@ View Metadata(const std::string& json) {
     View member;
     member["name"] = View(name);
     member["value"] = View(
-        value.is_string()
-            ? value.get<std::string>()
-            : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+        value.is_string() ? value.get<std::string>()
+                          : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     members.push_back(member);
   }
   return View(members);
@@ -157,7 +156,8 @@ PageAnswer ShowMessages(Visit& visit) {
     filter.Apply(ask);
     ask.set_page_size(PageSize(visit));
     ask.set_page_token(std::string(visit.query.Get("page")));
-    auto found = co_await visit.Ask(visit.backend().messages->async(), &Messages::ListMessages, ask);
+    auto found =
+        co_await visit.Ask(visit.backend().messages->async(), &Messages::ListMessages, ask);
     if (absl::IsNotFound(found.status())) {
       // A client that is not there, or not the user's: nothing of it can be seen either way.
       found = v1::ListMessagesResponse();
@@ -175,7 +175,8 @@ PageAnswer ShowMessages(Visit& visit) {
   filter.Show(view, visit);
   const std::string query = FilterQuery(visit);
   ViewList rows;
-  for (const v1::Message& message : page.messages()) rows.push_back(MessageRow(visit, message, query));
+  for (const v1::Message& message : page.messages())
+    rows.push_back(MessageRow(visit, message, query));
   view["any"] = View(!rows.empty());
   view["count"] = View(FormatCount(static_cast<std::int64_t>(rows.size())));
   view["rows"] = View(rows);

@@ -1,7 +1,6 @@
-#include "portal/pages/visit.h"
-
 #include <array>
 
+#include "portal/pages/visit.h"
 #include "services/common/base/strings.h"
 #include "services/common/log/log.h"
 
@@ -53,17 +52,20 @@ struct ErrorText {
 constexpr std::array kErrors{
     ErrorText{400, "This request could not be read",
               "Something in the address or the form is not as it should be."},
-    ErrorText{403, "This is not for you",
-              "You are signed in, and your role does not allow it. An administrator can change that."},
+    ErrorText{
+        403, "This is not for you",
+        "You are signed in, and your role does not allow it. An administrator can change that."},
     ErrorText{404, "There is nothing here",
               "The address is wrong, what was here is gone, or it is not yours to see."},
     ErrorText{405, "This address does not take that", "Open it as a page, or go back to the form."},
     ErrorText{409, "It does not fit any more", "What you meant to change has changed meanwhile."},
-    ErrorText{429, "That was a bit much", "There were too many requests. Wait a moment and try again."},
+    ErrorText{429, "That was a bit much",
+              "There were too many requests. Wait a moment and try again."},
     ErrorText{500, "Something went wrong here",
               "The fault is ours. If it happens again, tell your administrator the request id."},
-    ErrorText{503, "The main server cannot be reached",
-              "Messages are still being accepted and wait in the queue. Nothing is lost meanwhile."},
+    ErrorText{
+        503, "The main server cannot be reached",
+        "Messages are still being accepted and wait in the queue. Nothing is lost meanwhile."},
 };
 
 const ErrorText& TextOf(int status) {
@@ -91,7 +93,8 @@ http::Response Visit::ErrorPage(int status, std::string_view detail) {
   view["status"] = View(std::to_string(status));
   view["detail"] = View(detail.empty() ? std::string(text.detail) : std::string(detail));
   // Only a page that was asked for can be asked for again.
-  SetText(view, "retry", status == 503 && request.method == "GET" ? StrCat(request.path, query.ToQuery()) : "");
+  SetText(view, "retry",
+          status == 503 && request.method == "GET" ? StrCat(request.path, query.ToQuery()) : "");
   view["retry_after"] = View(std::to_string(kRetryAfterSeconds));
   http::Response response = Page("error", view, status);
   if (status == 503 || status == 429) {
@@ -122,7 +125,8 @@ http::Response Visit::Failure(const absl::Status& status) {
     default:
       static log::RateLimit limit;
       if (limit.Allow()) {
-        log::Error("call_failed", "code", static_cast<int>(status.code()), "request_id", request_id);
+        log::Error("call_failed", "code", static_cast<int>(status.code()), "request_id",
+                   request_id);
       }
       return ErrorPage(500);
   }

@@ -53,9 +53,9 @@ struct Product {
   std::string_view name;
 };
 // In this order: browsers carry the marks of those that they descend from.
-constexpr std::array kBrowsers{Product{"Edg/", "Edge"}, Product{"OPR/", "Opera"},
+constexpr std::array kBrowsers{Product{"Edg/", "Edge"},        Product{"OPR/", "Opera"},
                                Product{"Firefox/", "Firefox"}, Product{"Chrome/", "Chrome"},
-                               Product{"Safari/", "Safari"}, Product{"curl/", "curl"}};
+                               Product{"Safari/", "Safari"},   Product{"curl/", "curl"}};
 constexpr std::array kSystems{Product{"Android", "Android"}, Product{"iPhone", "iPhone"},
                               Product{"iPad", "iPad"},       Product{"Windows", "Windows"},
                               Product{"Mac OS X", "macOS"},  Product{"Linux", "Linux"}};
@@ -202,8 +202,8 @@ ViewList LoginRows(const Visit& visit,
   for (const v1::LoginRecord& login : logins) {
     View row;
     row["time"] = visit.Time(login.at_us());
-    row["mark"] = login.succeeded() ? Mark("good", "check", "Signed in")
-                                    : Mark("bad", "cross", "Refused");
+    row["mark"] =
+        login.succeeded() ? Mark("good", "check", "Signed in") : Mark("bad", "cross", "Refused");
     row["address"] = View(login.address());
     row["browser"] = View(BrowserName(login.user_agent()));
     rows.push_back(row);

@@ -52,9 +52,9 @@ struct Confirmation {
   std::string action;  // Where the form goes.
   std::string back;
   std::string button;
-  bool stops = true;               // Shown in red.
-  bool asks_reason = false;        // For the audit log.
-  std::string typed;               // What has to be typed; empty: nothing.
+  bool stops = true;         // Shown in red.
+  bool asks_reason = false;  // For the audit log.
+  std::string typed;         // What has to be typed; empty: nothing.
   std::vector<std::pair<std::string, std::string>> hidden;
   Faults faults;
   std::string section;

@@ -39,8 +39,8 @@ void PutShards(View& view, const Visit& visit, const v1::GetQueueStatusResponse&
     unread += shard.unread();
     held += shard.held();
     if (shard.oldest_entry_at_us() != 0) {
-      oldest = oldest == 0 ? shard.oldest_entry_at_us()
-                           : std::min(oldest, shard.oldest_entry_at_us());
+      oldest =
+          oldest == 0 ? shard.oldest_entry_at_us() : std::min(oldest, shard.oldest_entry_at_us());
     }
     View row;
     row["shard"] = View(std::to_string(shard.shard()));
@@ -88,8 +88,8 @@ View Groups(const Visit& visit, const v1::SummarizeDeadLettersResponse& summary)
 }
 
 void PutLedger(View& view, const v1::GetLedgerResponse& ledger) {
-  view["ledger_mark"] = ledger.closed() ? Mark("good", "check", "Closed")
-                                        : Mark("wait", "clock", "Not closed yet");
+  view["ledger_mark"] =
+      ledger.closed() ? Mark("good", "check", "Closed") : Mark("wait", "clock", "Not closed yet");
   view["accepted"] = View(FormatCount(ledger.accepted()));
   view["delivered"] = View(FormatCount(ledger.delivered()));
   view["pending"] = View(FormatCount(ledger.pending()));
@@ -176,8 +176,7 @@ PageAnswer Redrive(Visit& visit) {
   Parameters again;
   again.Set("reason", ask.filter().reason());
   again.Set("client", ask.filter().client_id());
-  SetText(view, "more",
-          ask.page_token().empty() ? "" : StrCat("/queue/redrive", again.ToQuery()));
+  SetText(view, "more", ask.page_token().empty() ? "" : StrCat("/queue/redrive", again.ToQuery()));
   co_return visit.Page("redriven", view);
 }
 

@@ -163,9 +163,7 @@ PageAnswer ShowDatabase(Visit& visit) {
   co_return visit.Page("database", view);
 }
 
-PageAnswer ConfirmPurge(Visit& visit) {
-  co_return ConfirmationPage(visit, PurgeQuestion());
-}
+PageAnswer ConfirmPurge(Visit& visit) { co_return ConfirmationPage(visit, PurgeQuestion()); }
 
 PageAnswer Purge(Visit& visit) {
   if (visit.form.Get("confirm") != kPurgeWord) {

@@ -30,15 +30,19 @@ Confirmation Question(std::string_view act, const v1::User& user) {
   } else if (act == "password") {
     ask.title = StrCat("New password for ", user.name(), "?");
     ask.text =
-        "The user gets a one-time password, good for 72 hours. The old password stops working and every session ends.";
+        "The user gets a one-time password, good for 72 hours. The old password stops working and "
+        "every session ends.";
     ask.button = "Make a one-time password";
   } else if (act == "admin") {
     ask.title = StrCat("Make ", user.name(), " an administrator?");
-    ask.text = "Administrators read every message and manage users, clients and certificates. Every session of the user ends.";
+    ask.text =
+        "Administrators read every message and manage users, clients and certificates. Every "
+        "session of the user ends.";
     ask.button = "Make administrator";
   } else if (act == "user") {
     ask.title = StrCat("Take the administrator's role from ", user.name(), "?");
-    ask.text = "The user then sees only the messages of linked clients. Every session of the user ends.";
+    ask.text =
+        "The user then sees only the messages of linked clients. Every session of the user ends.";
     ask.button = "Make user";
   }
   return ask;

@@ -38,8 +38,9 @@ View UserRow(const Visit& visit, const v1::User& user) {
   row["name"] = View(user.name());
   row["role"] = View(RoleText(user));
   row["mark"] = UserStateMark(user);
-  row["clients"] = View(user.role() == v1::USER_ROLE_ADMIN ? std::string("all")
-                                                           : std::to_string(user.client_ids_size()));
+  row["clients"] =
+      View(user.role() == v1::USER_ROLE_ADMIN ? std::string("all")
+                                              : std::to_string(user.client_ids_size()));
   row["last_login"] = visit.Time(user.last_login_at_us());
   return row;
 }
@@ -55,8 +56,8 @@ void PutUserFilter(View& view, std::string_view role, std::string_view state) {
   states.push_back(Choice("active", "Active", state == "active"));
   states.push_back(Choice("disabled", "Disabled", state == "disabled"));
   view["states"] = View(states);
-  view["filtered"] = View(!role.empty() || !state.empty() ||
-                          !view.get("email_value")->string_value().empty());
+  view["filtered"] =
+      View(!role.empty() || !state.empty() || !view.get("email_value")->string_value().empty());
 }
 
 http::Response UserPage(Visit& visit, const v1::GetUserResponse& found, const Faults& faults) {

@@ -15,8 +15,7 @@ View UserRow(const Visit& visit, const v1::User& user);
 void PutUserFilter(View& view, std::string_view role, std::string_view state);
 http::Response UserPage(Visit& visit, const v1::GetUserResponse& found, const Faults& faults);
 // Shown once, after it was made.
-http::Response OneTimePasswordPage(Visit& visit, const v1::User& user,
-                                   const std::string& password);
+http::Response OneTimePasswordPage(Visit& visit, const v1::User& user, const std::string& password);
 // What stands between blanks and commas.
 std::vector<std::string> Words(std::string_view text);
 

@@ -78,7 +78,8 @@ void Visit::RememberSession() {
   life.max_age = std::chrono::seconds(
       std::max<std::int64_t>(0, (session->refresh_expires_at_us - now_us) / kMicrosPerSecond));
   const std::string sealed = parts_.sealer->Seal(*session);
-  if (sealed.size() > kCookieBytesMax) log::Error("session_cookie_too_large", "bytes", sealed.size());
+  if (sealed.size() > kCookieBytesMax)
+    log::Error("session_cookie_too_large", "bytes", sealed.size());
   set_cookies_.push_back(FormatSetCookie(kSessionCookie, sealed, life));
 }
 

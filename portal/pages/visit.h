@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -49,8 +50,8 @@ class Visit {
   http::Request request;
   const std::string request_id;
   Parameters query;
-  Parameters form;           // Of a POST.
-  std::string parameter;     // The `{}` of the route.
+  Parameters form;        // Of a POST.
+  std::string parameter;  // The `{}` of the route.
   std::optional<Session> session;
   const std::int64_t now_us;
 
@@ -77,7 +78,7 @@ class Visit {
   // --- Calls to the main server, with the user's token. `method` as for rpc::Call.
   template <typename AsyncStub, typename Request, typename Response>
   boost::asio::awaitable<absl::StatusOr<Response>> Ask(
-      AsyncStub* stub, rpc::UnaryMethod<AsyncStub, Request, Response> method,
+      std::type_identity_t<AsyncStub>* stub, rpc::UnaryMethod<AsyncStub, Request, Response> method,
       std::type_identity_t<Request> message);
 
   // --- Answers.
@@ -129,7 +130,7 @@ std::optional<Faults> FaultsOf(const absl::Status& status, std::string_view fiel
 
 template <typename AsyncStub, typename Request, typename Response>
 boost::asio::awaitable<absl::StatusOr<Response>> Visit::Ask(
-    AsyncStub* stub, rpc::UnaryMethod<AsyncStub, Request, Response> method,
+    std::type_identity_t<AsyncStub>* stub, rpc::UnaryMethod<AsyncStub, Request, Response> method,
     std::type_identity_t<Request> message) {
   rpc::CallOptions options = Options();
   absl::StatusOr<Response> answer = co_await rpc::Call(stub, method, message, std::move(options));

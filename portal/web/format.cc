@@ -12,8 +12,6 @@
 namespace postern::portal {
 namespace {
 
-
-
 constexpr std::int64_t kMillisecond = 1'000;
 constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kMinute = 60 * kSecond;
@@ -73,10 +71,9 @@ std::string FormatForInput(std::int64_t at_us, absl::TimeZone zone) {
 bool ParseFromInput(std::string_view text, absl::TimeZone zone, std::int64_t& at_us) {
   absl::Time time;
   std::string ignored;
-  const bool parsed =
-      absl::ParseTime("%Y-%m-%dT%H:%M", ToAbsl(text), zone, &time, &ignored) ||
-      absl::ParseTime("%Y-%m-%dT%H:%M:%S", ToAbsl(text), zone, &time, &ignored) ||
-      absl::ParseTime("%Y-%m-%d", ToAbsl(text), zone, &time, &ignored);
+  const bool parsed = absl::ParseTime("%Y-%m-%dT%H:%M", ToAbsl(text), zone, &time, &ignored) ||
+                      absl::ParseTime("%Y-%m-%dT%H:%M:%S", ToAbsl(text), zone, &time, &ignored) ||
+                      absl::ParseTime("%Y-%m-%d", ToAbsl(text), zone, &time, &ignored);
   constexpr std::int64_t kYear10000 = 253'402'300'800;
   if (!parsed || time < absl::UnixEpoch() || time >= absl::FromUnixSeconds(kYear10000)) {
     return false;
@@ -93,9 +90,15 @@ std::string FormatSpan(std::int64_t micros) {
     return absl::StrFormat("%.2f s", static_cast<double>(micros) / static_cast<double>(kSecond));
   }
   if (micros < kHour) {
-    return StrCat(micros / kMinute, " min ", micros % kMinute / kSecond, " s");
+    const std::int64_t seconds = micros % kMinute / kSecond;
+    return seconds == 0 ? StrCat(micros / kMinute, " min")
+                        : StrCat(micros / kMinute, " min ", seconds, " s");
   }
-  if (micros < kDay) return StrCat(micros / kHour, " h ", micros % kHour / kMinute, " min");
+  if (micros < kDay) {
+    const std::int64_t minutes = micros % kHour / kMinute;
+    return minutes == 0 ? StrCat(micros / kHour, " h")
+                        : StrCat(micros / kHour, " h ", minutes, " min");
+  }
   return Counted(micros / kDay, "day");
 }
 

@@ -49,7 +49,8 @@ absl::StatusOr<std::string> FormDecode(std::string_view text) {
     } else {
       const absl::StatusOr<std::string> byte = HexDecode(text.substr(i + 1, 2));
       if (!byte.ok() || byte->size() != 1) {
-        return absl::InvalidArgumentError("a percent sign is not followed by two hexadecimal digits");
+        return absl::InvalidArgumentError(
+            "a percent sign is not followed by two hexadecimal digits");
       }
       out.append(*byte);
       i += 2;

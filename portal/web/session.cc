@@ -1,5 +1,6 @@
 #include "portal/web/session.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 

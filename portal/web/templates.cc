@@ -28,7 +28,7 @@ struct Ban {
 };
 constexpr std::array kBans{
     Ban{R"(\{\{\{|\{\{\s*&)", "a variable that is not escaped"},
-    Ban{R"(<script(?![^>]*\ssrc="\{\{)", "an inline script"},
+    Ban{R"(<script(?![^>]*\ssrc="\{\{))", "an inline script"},
     Ban{R"(<style)", "an inline style sheet"},
     Ban{R"(\sstyle\s*=)", "a style attribute"},
     Ban{R"(\son[a-z]+\s*=)", "an event handler attribute"},

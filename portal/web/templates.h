@@ -25,8 +25,9 @@ void SetText(View& view, const std::string& name, std::string_view text);
 // part's text. Read once; shared by all lanes.
 class TemplateTexts {
  public:
-  // NotFound or InvalidArgument name the file and what is wrong with it: not a template, a part that
-  // does not exist or holds itself, an unescaped variable, an inline script, style or event handler.
+  // NotFound or InvalidArgument name the file and what is wrong with it: not a template, a part
+  // that does not exist or holds itself, an unescaped variable, an inline script, style or event
+  // handler.
   static absl::StatusOr<std::shared_ptr<const TemplateTexts>> Load(const std::string& folder);
   const std::map<std::string, std::string, std::less<>>& texts() const { return texts_; }
 

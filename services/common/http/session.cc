@@ -154,11 +154,9 @@ asio::awaitable<void> Session::Run() {
     Response response = co_await Handle(std::move(parser.request()));
     AnswerOptions options;
     options.head = parser.head();
-    const std::shared_ptr<BodyStream> stream =
-        options.head ? nullptr : std::move(response.stream);
+    const std::shared_ptr<BodyStream> stream = options.head ? nullptr : std::move(response.stream);
     options.open_end = stream != nullptr;
-    options.close =
-        response.close || options.open_end || !parser.keep_alive() || lane_->draining();
+    options.close = response.close || options.open_end || !parser.keep_alive() || lane_->draining();
     const bool sent = co_await Answer(std::move(response), options);
     if (!sent || cut_) co_return;
     if (stream != nullptr) co_await Stream(stream);

@@ -70,7 +70,7 @@ class Session {
   boost::beast::flat_buffer in_;
   std::shared_ptr<const tls::PeerCertificate> peer_;
   std::unique_ptr<const PeerRegistry::Connection> registration_;
-  std::string remote_address_;  // Where nobody shows a certificate.
+  std::string remote_address_;          // Where nobody shows a certificate.
   std::shared_ptr<BodyStream> stream_;  // Being sent.
   bool admitted_ = false;
   Phase phase_ = Phase::kHandshake;

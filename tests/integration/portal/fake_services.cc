@@ -13,15 +13,15 @@ using grpc::StatusCode;
 constexpr std::int64_t kHour = std::int64_t{3600} * 1'000'000;
 
 // A method that admits its caller, counts the call and fills an answer.
-#define POSTERN_FAKE(method, admin, ...)                                      \
-  Status method(ServerContext* context, const v1::method##Request* request,   \
-                v1::method##Response* answer) override {                      \
-    const Status admitted = server_.Admit(*context, #method, admin);          \
-    if (!admitted.ok()) return admitted;                                      \
-    (void)request;                                                            \
-    (void)answer;                                                             \
-    __VA_ARGS__                                                               \
-    return Status::OK;                                                        \
+#define POSTERN_FAKE(method, admin, ...)                                    \
+  Status method(ServerContext* context, const v1::method##Request* request, \
+                v1::method##Response* answer) override {                    \
+    const Status admitted = server_.Admit(*context, #method, admin);        \
+    if (!admitted.ok()) return admitted;                                    \
+    (void)request;                                                          \
+    (void)answer;                                                           \
+    __VA_ARGS__                                                             \
+    return Status::OK;                                                      \
   }
 
 void FillLogins(FakeServer& server, google::protobuf::RepeatedPtrField<v1::Session>* sessions,

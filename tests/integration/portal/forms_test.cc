@@ -32,8 +32,8 @@ TEST_F(FormsTest, OnlyOurOwnPagesCanSendThem) {
   browser_.Get("/users/2");
   const std::string body = "act=disable&csrf=" + FormEncode(browser_.token());
   const std::string type = "Content-Type: application/x-www-form-urlencoded\r\n";
-  for (const char* origin : {"Origin: https://evil.example\r\n", "Origin: null\r\n",
-                             "Sec-Fetch-Site: cross-site\r\n"}) {
+  for (const char* origin :
+       {"Origin: https://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n"}) {
     EXPECT_EQ(browser_.Send("POST", "/users/2", body, type + origin).status, 403) << origin;
   }
   EXPECT_EQ(server_->calls("SetUserState"), 0);
@@ -74,24 +74,59 @@ TEST_F(FormsTest, FaultsNameTheFieldAndKeepTheRest) {
     std::string kept;
   };
   const std::vector<Case> cases = {
-      {"/users", {{"name", ""}, {"email", "x@example.org"}, {"role", "user"}}, "name-fault", "x@example.org"},
-      {"/users", {{"name", "X"}, {"email", "ada@example.org"}, {"role", "user"}}, "email-fault", "value=\"X\""},
-      {"/users", {{"name", std::string(101, 'n')}, {"email", "x@example.org"}, {"role", "user"}}, "name-fault", "x@example.org"},
-      {"/users", {{"name", "X"}, {"email", "x@example.org"}, {"role", "root"}}, "Choose a role", "x@example.org"},
-      {"/clients", {{"client_id", "acme"}, {"domain", "acme.example"}}, "client_id-fault", "acme.example"},
+      {"/users",
+       {{"name", ""}, {"email", "x@example.org"}, {"role", "user"}},
+       "name-fault",
+       "x@example.org"},
+      {"/users",
+       {{"name", "X"}, {"email", "ada@example.org"}, {"role", "user"}},
+       "email-fault",
+       "value=\"X\""},
+      {"/users",
+       {{"name", std::string(101, 'n')}, {"email", "x@example.org"}, {"role", "user"}},
+       "name-fault",
+       "x@example.org"},
+      {"/users",
+       {{"name", "X"}, {"email", "x@example.org"}, {"role", "root"}},
+       "Choose a role",
+       "x@example.org"},
+      {"/clients",
+       {{"client_id", "acme"}, {"domain", "acme.example"}},
+       "client_id-fault",
+       "acme.example"},
       {"/clients", {{"client_id", "new"}, {"domain", ""}}, "domain-fault", "value=\"new\""},
-      {"/certificates/new", {{"name", "acme"}, {"source", "csr"}, {"csr", "nonsense"}}, "csr-fault", "nonsense"},
+      {"/certificates/new",
+       {{"name", "acme"}, {"source", "csr"}, {"csr", "nonsense"}},
+       "csr-fault",
+       "nonsense"},
       {"/certificates/new", {{"name", "nobody"}, {"source", "pem"}}, "name-fault", "nobody"},
-      {"/certificates/new", {{"name", "acme"}, {"source", "pkcs12"}, {"password", "short"}}, "password-fault", "acme"},
-      {"/certificates/new", {{"name", "acme"}, {"source", "pem"}, {"days", "-3"}}, "days-fault", "-3"},
+      {"/certificates/new",
+       {{"name", "acme"}, {"source", "pkcs12"}, {"password", "short"}},
+       "password-fault",
+       "acme"},
+      {"/certificates/new",
+       {{"name", "acme"}, {"source", "pem"}, {"days", "-3"}},
+       "days-fault",
+       "-3"},
       {"/certificates/new", {{"name", "acme"}}, "Choose where", "acme"},
       {"/certificates/0abc/revoke", {{"reason", ""}, {"confirm", "acme"}}, "reason-fault", "acme"},
-      {"/certificates/0abc/revoke", {{"reason", "superseded"}, {"confirm", "other"}}, "confirm-fault", "other"},
+      {"/certificates/0abc/revoke",
+       {{"reason", "superseded"}, {"confirm", "other"}},
+       "confirm-fault",
+       "other"},
       {"/users/2", {{"act", "link"}, {"client_id", "none"}}, "client_id-fault", "none"},
       {"/users/2", {{"act", "disable"}, {"reason", std::string(501, 'r')}}, "reason-fault", "rrr"},
       {"/database/purge", {{"confirm", "no"}}, "confirm-fault", "no"},
-      {"/profile/password", {{"current_password", "x"}, {"new_password", "a b c d e f g"}, {"repeat_password", "other"}}, "repeat_password-fault", "Password"},
-      {"/profile/password", {{"current_password", "x"}, {"new_password", "a b c d e f g"}, {"repeat_password", "a b c d e f g"}}, "current_password-fault", "Password"},
+      {"/profile/password",
+       {{"current_password", "x"}, {"new_password", "a b c d e f g"}, {"repeat_password", "other"}},
+       "repeat_password-fault",
+       "Password"},
+      {"/profile/password",
+       {{"current_password", "x"},
+        {"new_password", "a b c d e f g"},
+        {"repeat_password", "a b c d e f g"}},
+       "current_password-fault",
+       "Password"},
   };
   for (const Case& one : cases) {
     browser_.Get("/profile");
@@ -118,7 +153,8 @@ TEST_F(FormsTest, HostileValuesAreShownAsTheyAre) {
     EXPECT_THAT(answer.body, Not(HasSubstr("<script>alert"))) << path;
     EXPECT_THAT(answer.body, HasSubstr("&quot;&gt;&lt;script&gt;alert(1)")) << path;
   }
-  const auto filter = browser_.Get("/messages?client=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&number=%3Cb%3E");
+  const auto filter =
+      browser_.Get("/messages?client=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&number=%3Cb%3E");
   EXPECT_THAT(filter.body, Not(HasSubstr("<script>alert")));
   EXPECT_THAT(filter.body, Not(HasSubstr("<b>")));
 }
@@ -128,7 +164,8 @@ TEST_F(FormsTest, AKeyIsShownOnceAndAPkcs12IsAFile) {
   const auto pem = browser_.Post("/certificates/new", {{"name", "acme"}, {"source", "pem"}});
   EXPECT_EQ(pem.status, 200);
   EXPECT_THAT(pem.body, HasSubstr("a private key"));
-  const auto file = browser_.Post("/certificates/new", {{"name", "acme"}, {"source", "pkcs12"}, {"password", "long enough"}});
+  const auto file = browser_.Post(
+      "/certificates/new", {{"name", "acme"}, {"source", "pkcs12"}, {"password", "long enough"}});
   EXPECT_EQ(file.fields.at("content-type"), "application/x-pkcs12");
   EXPECT_EQ(file.fields.at("content-disposition"), "attachment; filename=\"acme.p12\"");
   EXPECT_EQ(file.body.size(), 4u);
@@ -142,7 +179,9 @@ TEST_F(FormsTest, ActsAreDone) {
       {"/users/2", {{"act", "unlink"}, {"client_id", "acme"}}, "UnlinkClient"},
       {"/clients/acme", {{"act", "suspend"}, {"reason", "abuse"}}, "SuspendClient"},
       {"/clients/acme", {{"act", "resume"}}, "ResumeClient"},
-      {"/certificates/0abc/revoke", {{"reason", "key-compromise"}, {"confirm", "acme"}}, "RevokeCertificate"},
+      {"/certificates/0abc/revoke",
+       {{"reason", "key-compromise"}, {"confirm", "acme"}},
+       "RevokeCertificate"},
       {"/database/purge", {{"confirm", "purge"}}, "RunRetention"},
       {"/profile/sessions", {}, "EndSessions"}};
   for (const auto& [path, form, call] : acts) {
@@ -160,9 +199,13 @@ TEST_F(FormsTest, ActsAreDone) {
 
 TEST_F(FormsTest, PreferencesAreKeptInTheBrowser) {
   browser_.Get("/profile");
-  EXPECT_EQ(browser_.Post("/preferences/theme", {{"theme", "dark"}, {"next", "/help"}}).fields.at("location"), "/help");
+  EXPECT_EQ(browser_.Post("/preferences/theme", {{"theme", "dark"}, {"next", "/help"}})
+                .fields.at("location"),
+            "/help");
   EXPECT_THAT(browser_.Get("/help").body, HasSubstr("data-bs-theme=\"dark\""));
-  EXPECT_EQ(browser_.Post("/preferences/theme", {{"theme", "dark"}, {"next", "//evil"}}).fields.at("location"), "/");
+  EXPECT_EQ(browser_.Post("/preferences/theme", {{"theme", "dark"}, {"next", "//evil"}})
+                .fields.at("location"),
+            "/");
   browser_.Post("/preferences/zone", {{"zone", "Europe/Berlin"}});
   EXPECT_THAT(browser_.Get("/help").body, HasSubstr("Europe/Berlin"));
   EXPECT_EQ(browser_.Post("/preferences/zone", {{"zone", "../../etc/passwd"}}).status, 400);

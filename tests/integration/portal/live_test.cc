@@ -16,8 +16,8 @@ class LiveTest : public PortalFixture {
     postern::test::TlsClient::Options options;
     options.port = portal_->port();
     auto client = std::make_unique<postern::test::TlsClient>(options);
-    client->Send(StrCat("GET /events HTTP/1.1\r\nHost: localhost\r\n", browser_.CookieField(), fields,
-                        "\r\n"));
+    client->Send(StrCat("GET /events HTTP/1.1\r\nHost: localhost\r\n", browser_.CookieField(),
+                        fields, "\r\n"));
     return client;
   }
   Browser browser_;
@@ -28,7 +28,8 @@ TEST_F(LiveTest, SaysThatFiguresHaveChangedAndEndsWithTheSession) {
   ASSERT_TRUE(postern::test::Eventually([&] { return server_->calls("GetOverview") > 1; }));
   server_->Accept();
   const int before = server_->calls("GetOverview");
-  ASSERT_TRUE(postern::test::Eventually([&] { return server_->calls("GetOverview") > before + 1; }));
+  ASSERT_TRUE(
+      postern::test::Eventually([&] { return server_->calls("GetOverview") > before + 1; }));
   server_->EndSessions();
   const std::string all = stream->ReadAll();
   EXPECT_THAT(all, HasSubstr("text/event-stream"));
@@ -41,9 +42,8 @@ TEST_F(LiveTest, SaysThatFiguresHaveChangedAndEndsWithTheSession) {
 TEST_F(LiveTest, OneSessionHasOnlySoMany) {
   std::vector<std::unique_ptr<postern::test::TlsClient>> streams;
   for (std::size_t i = 0; i < kLivePerSession; ++i) streams.push_back(Open());
-  ASSERT_TRUE(postern::test::Eventually([&] {
-    return server_->calls("GetOverview") >= static_cast<int>(kLivePerSession);
-  }));
+  ASSERT_TRUE(postern::test::Eventually(
+      [&] { return server_->calls("GetOverview") >= static_cast<int>(kLivePerSession); }));
   const auto answer = browser_.Get("/events");
   EXPECT_EQ(answer.status, 429);
 }

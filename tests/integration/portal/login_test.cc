@@ -16,7 +16,8 @@ class LoginTest : public PortalFixture {
 TEST_F(LoginTest, WhoIsSignedInSeesPages) {
   Browser browser = NewBrowser();
   EXPECT_EQ(browser.Get("/").status, 200);
-  EXPECT_THAT(browser.Get("/dashboard").fields.at("location"), HasSubstr("/login?next=%2Fdashboard"));
+  EXPECT_THAT(browser.Get("/dashboard").fields.at("location"),
+              HasSubstr("/login?next=%2Fdashboard"));
   const auto answer = browser.SignIn("bob@example.org");
   EXPECT_EQ(answer.status, 303);
   EXPECT_EQ(answer.fields.at("location"), "/dashboard");
@@ -62,18 +63,18 @@ TEST_F(LoginTest, ThrottledLoginsSaySo) {
 }
 
 TEST_F(LoginTest, LeadsBackToThePageButToNoOtherSite) {
-  for (const auto& [next, expected] : std::map<std::string, std::string>{
-           {"/messages?state=dead", "/messages?state=dead"},
-           {"//evil.example", "/dashboard"},
-           {"/\\evil.example", "/dashboard"},
-           {"https://evil.example", "/dashboard"},
-           {"/a\r\nSet-Cookie: x=y", "/dashboard"},
-           {"", "/dashboard"}}) {
+  for (const auto& [next, expected] :
+       std::map<std::string, std::string>{{"/messages?state=dead", "/messages?state=dead"},
+                                          {"//evil.example", "/dashboard"},
+                                          {"/\\evil.example", "/dashboard"},
+                                          {"https://evil.example", "/dashboard"},
+                                          {"/a\r\nSet-Cookie: x=y", "/dashboard"},
+                                          {"", "/dashboard"}}) {
     Browser browser = NewBrowser();
     browser.Get("/login");
-    const auto answer = browser.Post("/login", {{"email", "bob@example.org"},
-                                                {"password", FakeServer::kPassword},
-                                                {"next", next}});
+    const auto answer = browser.Post(
+        "/login",
+        {{"email", "bob@example.org"}, {"password", FakeServer::kPassword}, {"next", next}});
     EXPECT_EQ(answer.fields.at("location"), expected) << next;
   }
 }

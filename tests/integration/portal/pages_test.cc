@@ -15,15 +15,36 @@ class PagesTest : public PortalFixture {
   PagesTest() { StartPortal(); }
 };
 
-const std::vector<std::string> kAdminPages = {
-    "/dashboard", "/dashboard/figures", "/dashboard/chart?range=7d", "/statistics", "/messages",
-    "/messages?state=dead&range=24h&client=acme", "/messages?number=1", "/profile", "/help",
-    "/users", "/users?email=a&role=admin&state=active", "/users/new", "/users/2",
-    "/users/2/confirm?act=disable", "/clients", "/new-client", "/clients/acme",
-    "/clients/acme/suspend", "/certificates", "/certificates?state=ends-30&profile=client",
-    "/certificates/new?client=acme", "/certificates/0abc", "/certificates/0abc/revoke", "/queue",
-    "/queue/redrive?reason=AUTHENTICATION_FAILED", "/queue/redrive", "/audit", "/database",
-    "/database/purge", "/system"};
+const std::vector<std::string> kAdminPages = {"/dashboard",
+                                              "/dashboard/figures",
+                                              "/dashboard/chart?range=7d",
+                                              "/statistics",
+                                              "/messages",
+                                              "/messages?state=dead&range=24h&client=acme",
+                                              "/messages?number=1",
+                                              "/profile",
+                                              "/help",
+                                              "/users",
+                                              "/users?email=a&role=admin&state=active",
+                                              "/users/new",
+                                              "/users/2",
+                                              "/users/2/confirm?act=disable",
+                                              "/clients",
+                                              "/new-client",
+                                              "/clients/acme",
+                                              "/clients/acme/suspend",
+                                              "/certificates",
+                                              "/certificates?state=ends-30&profile=client",
+                                              "/certificates/new?client=acme",
+                                              "/certificates/0abc",
+                                              "/certificates/0abc/revoke",
+                                              "/queue",
+                                              "/queue/redrive?reason=AUTHENTICATION_FAILED",
+                                              "/queue/redrive",
+                                              "/audit",
+                                              "/database",
+                                              "/database/purge",
+                                              "/system"};
 
 // So that no page shows a hole where a value should be.
 TEST_F(PagesTest, EveryVariableOfEveryPageIsBound) {
@@ -40,7 +61,8 @@ TEST_F(PagesTest, EveryVariableOfEveryPageIsBound) {
   browser.Get("/nothing");
   Browser user = NewBrowser();
   user.SignIn("bob@example.org");
-  for (const char* page : {"/dashboard", "/messages", "/profile", "/help", "/users"}) user.Get(page);
+  for (const char* page : {"/dashboard", "/messages", "/profile", "/help", "/users"})
+    user.Get(page);
   EXPECT_EQ(MissingVariables(), 0);
 }
 
@@ -115,7 +137,8 @@ TEST_F(PagesTest, EveryAnswerHasItsSecurityFields) {
   browser.SignIn("bob@example.org");
   for (const char* page : {"/", "/login", "/messages", "/nothing", "/assets/none", "/users"}) {
     const auto answer = browser.Get(page);
-    EXPECT_THAT(answer.fields.at("content-security-policy"), HasSubstr("default-src 'none'")) << page;
+    EXPECT_THAT(answer.fields.at("content-security-policy"), HasSubstr("default-src 'none'"))
+        << page;
     EXPECT_TRUE(answer.fields.contains("strict-transport-security")) << page;
     EXPECT_EQ(answer.fields.at("cache-control"), "no-store") << page;
     EXPECT_TRUE(answer.fields.contains("request-id")) << page;

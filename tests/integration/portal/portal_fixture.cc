@@ -33,9 +33,9 @@ Browser::Answer Browser::Post(const std::string& target, Form form) {
   for (const auto& [name, value] : form) {
     StrAppend(&body, body.empty() ? "" : "&", FormEncode(name), "=", FormEncode(value));
   }
-  return Send("POST", target, body,
-              StrCat("Content-Type: application/x-www-form-urlencoded\r\nOrigin: ", Origin(),
-                     "\r\n"));
+  return Send(
+      "POST", target, body,
+      StrCat("Content-Type: application/x-www-form-urlencoded\r\nOrigin: ", Origin(), "\r\n"));
 }
 
 Browser::Answer Browser::Send(const std::string& method, const std::string& target,

@@ -29,8 +29,8 @@ class AssetsTest : public ::testing::Test {
     std::string name = (std::filesystem::temp_directory_path() / "postern-XXXXXX").string();
     ASSERT_NE(mkdtemp(name.data()), nullptr);
     folder_ = name;
-    for (const char* file : {"bootstrap.css", "portal.css", "uplot.css", "htmx.js", "portal.js",
-                             "uplot.js"}) {
+    for (const char* file :
+         {"bootstrap.css", "portal.css", "uplot.css", "htmx.js", "portal.js", "uplot.js"}) {
       Write(file, std::string("content of ") + file);
     }
     Write("portal.css.gz", "zipped");

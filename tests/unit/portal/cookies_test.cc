@@ -25,8 +25,8 @@ TEST(Cookies, OneThatComesTwiceIsNotBelieved) {
 
 TEST(Cookies, AreForThisHostAndForNoScript) {
   const std::string text = FormatSetCookie("__Host-session", "abc", {});
-  for (const char* part : {"__Host-session=abc", "; Path=/", "; Secure", "; HttpOnly",
-                           "; SameSite=Lax"}) {
+  for (const char* part :
+       {"__Host-session=abc", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
   EXPECT_THAT(text, Not(HasSubstr("Domain")));

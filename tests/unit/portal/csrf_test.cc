@@ -43,7 +43,8 @@ TEST(CsrfTokens, SecretsAreOurs) {
 }
 
 TEST(Origin, OnlyOurOwnPagesMaySend) {
-  EXPECT_TRUE(ComesFromOurPages("https://portal.example:8444", "same-origin", "portal.example:8444"));
+  EXPECT_TRUE(
+      ComesFromOurPages("https://portal.example:8444", "same-origin", "portal.example:8444"));
   EXPECT_TRUE(ComesFromOurPages("https://PORTAL.example", "", "portal.example"));
   EXPECT_TRUE(ComesFromOurPages("", "", "portal.example")) << "a tool: the token decides";
   EXPECT_FALSE(ComesFromOurPages("https://evil.example", "", "portal.example"));

@@ -51,6 +51,8 @@ TEST(Format, SpansAreForPeople) {
   EXPECT_EQ(FormatSpan(2'410'000), "2.41 s");
   EXPECT_EQ(FormatSpan(5 * kMinute + 3 * kSecond), "5 min 3 s");
   EXPECT_EQ(FormatSpan(5 * kHour + 12 * kMinute), "5 h 12 min");
+  EXPECT_EQ(FormatSpan(kHour), "1 h");
+  EXPECT_EQ(FormatSpan(kMinute), "1 min");
   EXPECT_EQ(FormatSpan(kDay), "1 day");
   EXPECT_EQ(FormatSpan(3 * kDay), "3 days");
   EXPECT_EQ(FormatDistance(kSummer, kSummer + 3 * kMinute), "3 min ago");

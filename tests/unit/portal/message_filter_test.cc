@@ -37,9 +37,9 @@ class MessageFilterTest : public ::testing::Test {
 };
 
 TEST_F(MessageFilterTest, AnAddressIsARequest) {
-  const auto request =
-      Asked("range=24h&state=dead&state=retrying&client=+acme+&number=%2B1+(415)+555-0123&ref=o-1"
-            "&reason=ATTEMPTS_EXHAUSTED");
+  const auto request = Asked(
+      "range=24h&state=dead&state=retrying&client=+acme+&number=%2B1+(415)+555-0123&ref=o-1"
+      "&reason=ATTEMPTS_EXHAUSTED");
   EXPECT_TRUE(faults_.empty());
   EXPECT_EQ(request.accepted_from_us(), visit_->now_us - 24 * kHour);
   EXPECT_EQ(request.accepted_until_us(), 0);

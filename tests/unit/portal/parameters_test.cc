@@ -20,8 +20,8 @@ TEST(Parameters, DecodesWhatBrowsersSend) {
 }
 
 TEST(Parameters, RefusesWhatCouldBeReadInTwoWays) {
-  for (const char* text : {"a=%", "a=%4", "a=%zz", "a=%ff", "%c0%af=1", "a=%ed%a0%80",
-                           "a=%f4%90%80%80", "a=%e2%82"}) {
+  for (const char* text :
+       {"a=%", "a=%4", "a=%zz", "a=%ff", "%c0%af=1", "a=%ed%a0%80", "a=%f4%90%80%80", "a=%e2%82"}) {
     EXPECT_FALSE(Parameters::Parse(text).ok()) << text;
   }
   std::string many;

@@ -49,7 +49,9 @@ TEST_F(TemplatesTest, EscapeEverything) {
   const std::string html = Render("page", view);
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_EQ(html.find("\" onload"), std::string::npos);
-  EXPECT_THAT(html, HasSubstr("&lt;script&gt;alert(&apos;x&apos;)&lt;/script&gt;&quot; onload=&quot;&amp;amp;"));
+  EXPECT_THAT(
+      html,
+      HasSubstr("&lt;script&gt;alert(&apos;x&apos;)&lt;/script&gt;&quot; onload=&quot;&amp;amp;"));
 }
 
 TEST_F(TemplatesTest, PartsAreTakenIn) {
