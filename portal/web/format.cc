@@ -12,6 +12,7 @@
 namespace postern::portal {
 namespace {
 
+constexpr const char* kZoneTable = "/usr/share/zoneinfo/zone1970.tab";
 constexpr std::int64_t kMillisecond = 1'000;
 constexpr std::int64_t kSecond = 1'000'000;
 constexpr std::int64_t kMinute = 60 * kSecond;
