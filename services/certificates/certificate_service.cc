@@ -21,15 +21,26 @@
 #include "services/common/rpc/authorization.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
+#include "services/common/rpc/user.h"
 
 namespace postern::certificates {
 namespace {
 
 constexpr std::size_t kTokenBytes = 32;
+constexpr std::string_view kClientProfile = "client";
 
 std::string PeerPem(const grpc::AuthContext& context) {
   const auto values = context.FindPropertyValues("x509_pem_cert");
   return values.empty() ? std::string() : std::string(values[0].data(), values[0].size());
+}
+
+// People get certificates of clients: those of the mesh's programs are the operators' to give.
+absl::Status CheckProfile(const grpc::CallbackServerContext& context,
+                          const authority::Subject& subject) {
+  if (!rpc::CalledByPortal(context) || subject.profile->name == kClientProfile) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError("subject.profile: the portal issues only `client`");
 }
 
 // Fills what every answer with a new certificate has.
@@ -127,10 +138,11 @@ grpc::ServerUnaryReactor* CertificateService::IssueCertificate(
   return Answer(context, true, [this, context, request, response](db::Connection& connection) {
     const auto subject = ReadSubject(request->subject());
     if (!subject.ok()) return subject.status();
+    if (absl::Status s = CheckProfile(*context, *subject); !s.ok()) return s;
     const auto source = ReadKeySource(*request, subject->name);
     if (!source.ok()) return source.status();
-    const auto issued = Issue(connection, *authorities_, *subject, source->key.get(),
-                              rpc::PeerName(*context->auth_context()));
+    const auto issued =
+        Issue(connection, *authorities_, *subject, source->key.get(), rpc::ActorName(*context));
     if (!issued.ok()) return issued.status();
     issued_.Increment();
     on_changed_();
@@ -149,6 +161,7 @@ grpc::ServerUnaryReactor* CertificateService::CreateEnrolmentToken(
   return Answer(context, true, [context, request, response](db::Connection& connection) {
     auto subject = ReadSubject(request->subject());
     if (!subject.ok()) return subject.status();
+    if (absl::Status s = CheckProfile(*context, *subject); !s.ok()) return s;
     const std::int64_t valid_s =
         request->valid_seconds() == 0 ? kTokenSecondsDefault : request->valid_seconds();
     if (valid_s < kTokenSecondsMin || valid_s > kTokenSecondsMax) {
@@ -160,7 +173,7 @@ grpc::ServerUnaryReactor* CertificateService::CreateEnrolmentToken(
     EnrolmentToken token;
     token.sha256 = crypto::Sha256(text);
     token.subject = *std::move(subject);
-    token.created_by = rpc::PeerName(*context->auth_context());
+    token.created_by = rpc::ActorName(*context);
     token.created_at_us = NowMicros();
     token.expires_at_us = token.created_at_us + valid_s * kMicrosPerSecond;
     if (absl::Status added = AddToken(connection, token); !added.ok()) return added;
@@ -212,8 +225,7 @@ grpc::ServerUnaryReactor* CertificateService::RevokeCertificate(
   return Answer(context, true, [this, context, request, response](db::Connection& connection) {
     const auto order = ReadRevokeOrder(*request);
     if (!order.ok()) return order.status();
-    auto revoked =
-        Revoke(connection, *authorities_, *order, rpc::PeerName(*context->auth_context()));
+    auto revoked = Revoke(connection, *authorities_, *order, rpc::ActorName(*context));
     if (!revoked.ok()) return revoked.status();
     on_changed_();
     revoked_.Increment(static_cast<double>(revoked->certificates.size()));
@@ -312,8 +324,8 @@ grpc::ServerUnaryReactor* CertificateService::RotateAuthority(
     if (!name.ok()) return name.status();
     const auto to = TargetOf(request->step());
     if (!to.ok()) return to.status();
-    const absl::Status rotated = Rotate(connection, *authorities_, *name, *to, request->force(),
-                                        rpc::PeerName(*context->auth_context()));
+    const absl::Status rotated =
+        Rotate(connection, *authorities_, *name, *to, request->force(), rpc::ActorName(*context));
     if (!rotated.ok()) return rotated;
     log::Info("authority_rotated", "name", request->name(), "state", StateName(*to));
     on_changed_();

@@ -9,9 +9,9 @@
 #include "services/clients/client_validation.h"
 #include "services/common/base/strings.h"
 #include "services/common/log/log.h"
-#include "services/common/rpc/authorization.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
+#include "services/common/rpc/user.h"
 #include "services/common/rpc/watch_reactor.h"
 
 namespace postern::clients {
@@ -76,7 +76,7 @@ grpc::ServerUnaryReactor* ClientService::CreateClient(grpc::CallbackServerContex
     return reactor;
   }
   auto work = [this, reactor, response, client = *std::move(client),
-               actor = rpc::PeerName(*context->auth_context())](auto connection) {
+               actor = rpc::ActorName(*context)](auto connection) {
     if (!connection.ok()) return reactor->Finish(rpc::ToGrpc(connection.status()));
     auto inserted = Retried([&] { return InsertClient(**connection, client, actor, NowMicros()); });
     if (!inserted.ok()) return reactor->Finish(rpc::ToGrpc(inserted.status()));
@@ -112,18 +112,18 @@ grpc::ServerUnaryReactor* ClientService::SuspendClient(grpc::CallbackServerConte
                                                        const v1::SuspendClientRequest* request,
                                                        v1::SuspendClientResponse* response) {
   return SetState(context,
-                  {request->client_id(), v1::CLIENT_STATE_SUSPENDED,
-                   rpc::PeerName(*context->auth_context()), request->reason()},
+                  {request->client_id(), v1::CLIENT_STATE_SUSPENDED, rpc::ActorName(*context),
+                   request->reason()},
                   response->mutable_client());
 }
 
 grpc::ServerUnaryReactor* ClientService::ResumeClient(grpc::CallbackServerContext* context,
                                                       const v1::ResumeClientRequest* request,
                                                       v1::ResumeClientResponse* response) {
-  return SetState(context,
-                  {request->client_id(), v1::CLIENT_STATE_ACTIVE,
-                   rpc::PeerName(*context->auth_context()), request->reason()},
-                  response->mutable_client());
+  return SetState(
+      context,
+      {request->client_id(), v1::CLIENT_STATE_ACTIVE, rpc::ActorName(*context), request->reason()},
+      response->mutable_client());
 }
 
 grpc::ServerUnaryReactor* ClientService::SetState(grpc::CallbackServerContext* context,

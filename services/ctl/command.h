@@ -39,12 +39,14 @@ class CommandTree {
 
 // Each adds its commands. Implementations own the variables of their options through the callbacks.
 void AddMessageCommands(CommandTree& tree, Context& context);
+void AddStatsCommand(CommandTree& tree, Context& context);
 void AddLedgerCommand(CommandTree& tree, Context& context);
 void AddDeadCommands(CommandTree& tree, Context& context);
 void AddQueueCommands(CommandTree& tree, Context& context);
 void AddKeyCommands(CommandTree& tree, Context& context);
 void AddRetentionCommands(CommandTree& tree, Context& context);
 void AddAuditCommands(CommandTree& tree, Context& context);
+void AddUserCommands(CommandTree& tree, Context& context);
 void AddClientCommands(CommandTree& tree, Context& context);
 void AddCertificateCommands(CommandTree& tree, Context& context);
 // Those of `cert` that make certificates.

@@ -14,6 +14,9 @@ inline constexpr double kTimeoutMaxSeconds = 3600;
 inline constexpr std::int32_t kDefaultPageSize = 50;
 inline constexpr std::int32_t kPageSizeMax = 1000;
 
+// How often `message tail` asks when nothing comes.
+inline constexpr std::chrono::milliseconds kTailInterval{500};
+
 // Dead letters brought back in a second.
 inline constexpr std::int32_t kRedriveRateDefault = 500;
 inline constexpr std::int32_t kRedriveRateMax = 100'000;

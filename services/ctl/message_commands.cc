@@ -3,11 +3,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "postern/v1/message_service.grpc.pb.h"
 #include "services/common/base/strings.h"
 #include "services/common/base/time.h"
+#include "services/common/base/uuid.h"
 #include "services/common/rpc/status.h"
 #include "services/ctl/command.h"
 #include "services/ctl/json.h"
@@ -36,6 +38,7 @@ struct ListOptions {
   std::vector<std::string> states;
   std::string client;
   std::string client_ref;
+  std::string number;
   std::string from;
   std::string until;
   std::int32_t limit = kDefaultPageSize;
@@ -76,6 +79,7 @@ v1::ListMessagesRequest ListRequest(const ListOptions& options) {
   for (const std::string& state : options.states) request.add_states(States().at(state));
   request.set_client_id(options.client);
   request.set_client_ref(options.client_ref);
+  request.set_sender_number(options.number);
   // The options' checks have parsed them once.
   if (!options.from.empty()) request.set_accepted_from_us(*ParseRfc3339(options.from));
   if (!options.until.empty()) request.set_accepted_until_us(*ParseRfc3339(options.until));
@@ -133,6 +137,62 @@ absl::Status List(Context& context, const ListOptions& options) {
     if (!options.all || page.next_page_token().empty()) break;
   }
   printer->End(request.page_token());
+  return absl::OkStatus();
+}
+
+struct TailOptions {
+  std::string client;
+  std::int32_t count = 0;
+};
+
+// The id of the newest message; empty when there is none.
+absl::StatusOr<std::string> NewestId(Context& context, v1::MessageService::Stub& stub,
+                                     const std::string& client) {
+  v1::ListMessagesRequest request;
+  request.set_client_id(client);
+  request.set_page_size(1);
+  v1::ListMessagesResponse page;
+  const grpc::Status status = stub.ListMessages(context.Call().get(), request, &page);
+  if (!status.ok()) return rpc::FromGrpc(status);
+  return page.messages().empty() ? std::string() : page.messages(0).id();
+}
+
+// Shows messages as they come, the oldest first, until it is ended.
+absl::Status Tail(Context& context, const TailOptions& options) {
+  const auto channel = context.Channel();
+  if (!channel.ok()) return channel.status();
+  const auto stub = v1::MessageService::NewStub(*channel);
+  auto last = NewestId(context, *stub, options.client);
+  if (!last.ok()) return last.status();
+  // Before the first of all: the smallest id.
+  if (last->empty()) *last = Uuid().ToString();
+  bool first = true;
+  for (std::int32_t shown = 0; options.count == 0 || shown < options.count;) {
+    v1::ListMessagesRequest request;
+    request.set_client_id(options.client);
+    request.set_page_size(options.count == 0 ? kPageSizeMax
+                                             : std::min(kPageSizeMax, options.count - shown));
+    request.set_newer_than_id(*last);
+    v1::ListMessagesResponse page;
+    const grpc::Status status = stub->ListMessages(context.Call().get(), request, &page);
+    if (!status.ok()) return rpc::FromGrpc(status);
+    if (page.messages().empty()) {
+      std::this_thread::sleep_for(kTailInterval);
+      continue;
+    }
+    *last = page.messages(0).id();
+    shown += page.messages_size();
+    std::vector<const v1::Message*> messages(page.messages().pointer_begin(),
+                                             page.messages().pointer_end());
+    std::reverse(messages.begin(), messages.end());
+    if (context.options().json()) {
+      for (const v1::Message* message : messages) context.out() << ToJson(*message);
+    } else {
+      PrintMessages(context.out(), messages, false, first && !context.options().no_headers);
+    }
+    context.out() << std::flush;
+    first = false;
+  }
   return absl::OkStatus();
 }
 
@@ -199,6 +259,9 @@ void AddList(CommandTree& tree, CLI::App* noun, Context& context) {
   list->add_option("--client", options->client, "Only this client's")->type_name("ID");
   list->add_option("--client-ref", options->client_ref, "Only with exactly this reference")
       ->type_name("TEXT");
+  list->add_option("--number", options->number,
+                   "Only with exactly this number, such as +14155550123")
+      ->type_name("E.164");
   list->add_option("--from", options->from, "Accepted at or after, such as 2026-11-22T03:00:00Z")
       ->check(Rfc3339());
   list->add_option("--until", options->until, "Accepted before")->check(Rfc3339());
@@ -222,6 +285,14 @@ void AddMessageCommands(CommandTree& tree, Context& context) {
   get->add_option("id", options->id, "Its id, as the 202 answer gave it")->required();
   get->add_flag("--full", options->full, "With decrypted body and number");
   AddList(tree, noun, context);
+  auto tailed = std::make_shared<TailOptions>();
+  CLI::App* const tail =
+      tree.Verb(noun, "tail", "Shows messages as they are registered, until it is ended.",
+                "follow the messages", [&context, tailed] { return Tail(context, *tailed); });
+  tail->add_option("--client", tailed->client, "Only this client's")->type_name("ID");
+  tail->add_option("--count", tailed->count, "End after so many (0: go on)")
+      ->check(CLI::Range(0, 1'000'000))
+      ->type_name("N");
   auto verified = std::make_shared<VerifyOptions>();
   CLI::App* const verify = tree.Verb(
       noun, "verify", "Opens every stored message and names those that were tampered with.",

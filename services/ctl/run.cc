@@ -41,6 +41,8 @@ bool ExplainUnknownCommand(const CLI::App& root, Context& context) {
 
 void AddAllCommands(CommandTree& tree, Context& context) {
   AddMessageCommands(tree, context);
+  AddStatsCommand(tree, context);
+  AddUserCommands(tree, context);
   AddClientCommands(tree, context);
   AddKeyCommands(tree, context);
   AddRetentionCommands(tree, context);

@@ -8,41 +8,12 @@
 #include <optional>
 #include <utility>
 
+#include "services/common/base/utf8.h"
+
 namespace postern::ctl {
 namespace {
 
 constexpr std::string_view kGap = "  ";
-
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t size = 1;  // In bytes.
-};
-
-// The code point that `text` begins with, or nothing where it is not UTF-8.
-std::optional<CodePoint> FirstCodePoint(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t lead = byte(0);
-  if (lead < 0x80) return CodePoint{lead, 1};
-  const std::size_t size = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < size) return std::nullopt;
-  char32_t value = lead & (0xFF >> (size + 1));
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return std::nullopt;
-    value = (value << 6) | (byte(i) & 0x3F);
-  }
-  constexpr char32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-  if (value < kSmallest[size] || value > 0x10FFFF || surrogate) return std::nullopt;
-  return CodePoint{value, size};
-}
-
-bool IsControl(char32_t c) { return c < 0x20 || (c >= 0x7F && c < 0xA0); }
-
-// Marks and overrides of writing direction, and line separators.
-bool IsFormatting(char32_t c) {
-  return c == 0x061C || (c >= 0x200E && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-         (c >= 0x2066 && c <= 0x2069);
-}
 
 template <typename... Arguments>
 std::string Format(const char* format, Arguments... arguments) {

@@ -50,6 +50,14 @@ std::string StateText(v1::ClientState state) {
   return LastWords(v1::ClientState_Name(state), "CLIENT_STATE_");
 }
 
+std::string StateText(v1::UserState state) {
+  return LastWords(v1::UserState_Name(state), "USER_STATE_");
+}
+
+std::string StateText(v1::UserRole role) {
+  return LastWords(v1::UserRole_Name(role), "USER_ROLE_");
+}
+
 std::string OutcomeText(v1::AuditOutcome outcome) {
   return LastWords(v1::AuditOutcome_Name(outcome), "AUDIT_OUTCOME_");
 }

@@ -33,6 +33,16 @@ class Condition {
   void AddValue(std::string value) {
     values_.emplace_back(std::string_view(kept_.emplace_back(std::move(value))));
   }
+  // The values of another clause, whose text stands behind this one's.
+  void AddValuesOf(const Condition& other) {
+    for (const db::Value& value : other.values_) {
+      if (const auto* text = std::get_if<std::string_view>(&value)) {
+        AddValue(std::string(*text));
+      } else {
+        values_.push_back(value);
+      }
+    }
+  }
   const std::string& sql() const { return sql_; }
   const std::vector<db::Value>& values() const { return values_; }
 

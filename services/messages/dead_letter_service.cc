@@ -4,6 +4,7 @@
 
 #include "services/common/base/strings.h"
 #include "services/common/rpc/status.h"
+#include "services/common/rpc/user.h"
 #include "services/messages/database_call.h"
 #include "services/messages/dead_letters.h"
 #include "services/messages/envelope_check.h"
@@ -87,7 +88,7 @@ grpc::ServerUnaryReactor* DeadLetterService::RedriveDeadLetters(
   }
   RunOnDatabase(database_, context, reactor,
                 [this, request, response, after = *after, filter = *std::move(filter),
-                 actor = caller_name_(*context->auth_context())](db::Connection& connection) {
+                 actor = rpc::ActorName(*context)](db::Connection& connection) {
                   const absl::StatusOr<RedrivePart> part = messages::RedriveDeadLetters(
                       connection, queue_, filter, after, request->limit(), actor);
                   if (!part.ok()) return part.status();

@@ -2,10 +2,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <functional>
-#include <string>
-#include <utility>
-
 #include "postern/v1/dead_letter_service.grpc.pb.h"
 #include "services/common/db/executor.h"
 #include "services/messages/queue_client.h"
@@ -19,11 +15,8 @@ namespace postern::messages {
 // the executor.
 class DeadLetterService final : public v1::DeadLetterService::CallbackService {
  public:
-  // Who calls, for the audit log.
-  using CallerName = std::function<std::string(const grpc::AuthContext&)>;
-
-  DeadLetterService(db::Executor& database, QueueClient& queue, CallerName caller_name)
-      : database_(database), queue_(queue), caller_name_(std::move(caller_name)) {}
+  DeadLetterService(db::Executor& database, QueueClient& queue)
+      : database_(database), queue_(queue) {}
 
   grpc::ServerUnaryReactor* SummarizeDeadLetters(
       grpc::CallbackServerContext* context, const v1::SummarizeDeadLettersRequest* request,
@@ -35,7 +28,6 @@ class DeadLetterService final : public v1::DeadLetterService::CallbackService {
  private:
   db::Executor& database_;
   QueueClient& queue_;
-  const CallerName caller_name_;
 };
 
 }  // namespace postern::messages

@@ -31,9 +31,6 @@ inline constexpr std::size_t kRecentIdsPerGeneration = 524'288;
 // Messages in one page of a list.
 inline constexpr int kPageDefault = 50;
 inline constexpr int kPageMax = 1000;
-// How far an id's time and the time of acceptance may differ: edges take both from one clock, but
-// ids do not step back with it by less than UuidV7Generator::kStepBackMaxMillis.
-inline constexpr std::chrono::minutes kIdTimeSlack{10};
 
 // Rows that the reconciler looks at in one step, and steps in one run while nothing is missing.
 inline constexpr int kReconcilePageRows = 500;
@@ -80,6 +77,8 @@ inline constexpr std::chrono::seconds kQueueExchangeTimeout{5};
 inline constexpr std::size_t kClientIdMax = 64;
 inline constexpr std::size_t kDomainMax = 253;
 inline constexpr std::size_t kClientRefMax = 64;
+// E.164 with its plus sign.
+inline constexpr std::size_t kNumberMax = 16;
 inline constexpr std::size_t kBodyCiphertextMax = 4100;
 inline constexpr std::size_t kNumberCiphertextMax = 64;
 inline constexpr std::size_t kMetadataMax = 2048;

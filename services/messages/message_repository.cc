@@ -1,7 +1,9 @@
 #include "services/messages/message_repository.h"
 
 #include <algorithm>
-#include <chrono>
+#include <bit>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -104,25 +106,19 @@ absl::Status Select(db::Connection& connection, const std::string& sql,
   });
 }
 
+// What every row has to meet, but for its client. Times are those in the ids: a bound on another
+// column would have to look at rows that it does not want.
 void AddCommon(const MessageQuery& query, Condition& condition) {
-  constexpr std::int64_t kSlackUs = std::chrono::microseconds(kIdTimeSlack).count();
   if (query.before.has_value()) condition.Add("id < ?", std::string(query.before->bytes()));
-  condition.AddUnlessEmpty("client_id = ?", query.client_id);
+  if (query.after.has_value()) condition.Add("id > ?", std::string(query.after->bytes()));
   condition.AddUnlessEmpty("client_ref = ?", query.client_ref);
-  condition.AddUnlessEmpty("reason = ?", query.reason);
-  // The range of ids keeps the look within the time; the times themselves decide.
-  if (query.accepted_from_us > 0) {
-    condition.Add("id >= ?", FirstIdAt(query.accepted_from_us - kSlackUs));
-    condition.Add("accepted_at_us >= ?", query.accepted_from_us);
-  }
-  if (query.accepted_until_us > 0) {
-    condition.Add("id < ?", FirstIdAt(query.accepted_until_us + kSlackUs));
-    condition.Add("accepted_at_us < ?", query.accepted_until_us);
-  }
+  condition.AddUnlessEmpty("number_hash = ?", query.number_hash);
+  if (query.accepted_from_us > 0) condition.Add("id >= ?", FirstIdAt(query.accepted_from_us));
+  if (query.accepted_until_us > 0) condition.Add("id < ?", FirstIdAt(query.accepted_until_us));
 }
 
 // `state IN (…)` for the rows of `pending`; false when no state of that table is asked for.
-bool AddPendingStates(const MessageQuery& query, Condition& condition) {
+bool PendingStates(const MessageQuery& query, std::string& text) {
   if (query.states.empty()) return true;
   const auto wants = [&query](v1::MessageState state) {
     return std::find(query.states.begin(), query.states.end(), state) != query.states.end();
@@ -135,13 +131,94 @@ bool AddPendingStates(const MessageQuery& query, Condition& condition) {
   if (wants(v1::MESSAGE_STATE_RETRYING)) add(RowState::kRetrying);
   if (wants(v1::MESSAGE_STATE_DEAD)) add(RowState::kDead);
   if (states.empty()) return false;
-  condition.Add(StrCat("state IN (", states, ")"));
+  text = StrCat("state IN (", states, ")");
   return true;
 }
 
 bool WantsDelivered(const MessageQuery& query) {
+  if (!query.reason.empty()) return false;
   return query.states.empty() || std::find(query.states.begin(), query.states.end(),
                                            v1::MESSAGE_STATE_DELIVERED) != query.states.end();
+}
+
+// One of the two tables: its columns, and how to pick ids of one client from it.
+struct Table {
+  const char* columns;
+  const char* ids;
+};
+constexpr Table kPendingTable = {kPendingColumns, "(SELECT id FROM pending"};
+constexpr Table kMessagesTable = {kDeliveredColumns, "(SELECT id FROM messages"};
+
+// What only rows of `pending` have to meet.
+struct PendingFilter {
+  std::string states;
+  std::string reason;
+};
+
+void AddPendingFilter(const PendingFilter& filter, Condition& condition) {
+  if (!filter.states.empty()) condition.Add(filter.states);
+  condition.AddUnlessEmpty("reason = ?", filter.reason);
+}
+
+// Whether an index on something else than the client leads to the rows.
+bool IsNarrow(const MessageQuery& query) {
+  return !query.client_ref.empty() || !query.number_hash.empty();
+}
+
+// `client_id IN (?,…)`, filled up so that there are few different statements.
+void AddClients(const std::vector<std::string>& clients, Condition& condition) {
+  const std::size_t places = std::bit_ceil(clients.size());
+  condition.Add(StrCat("client_id IN ", db::Placeholders(1, places)));
+  for (std::size_t i = 0; i < places; ++i) {
+    condition.AddValue(i < clients.size() ? clients[i] : std::string());
+  }
+}
+
+// The rows of the page, from the end that `query` begins at. For several clients the ids come from
+// a page of each client's own, by the client's index: one look over all clients would read every
+// row of others between them.
+ListStatement Statement(const MessageQuery& query, const Table& table,
+                        const PendingFilter& filter) {
+  const char* const order =
+      query.after.has_value() ? " ORDER BY id ASC LIMIT ?" : " ORDER BY id DESC LIMIT ?";
+  auto condition = std::make_shared<Condition>();
+  const bool several = query.client_id.empty() && query.clients.size() > 1 && !IsNarrow(query);
+  ListStatement statement;
+  if (!several) {
+    AddCommon(query, *condition);
+    AddPendingFilter(filter, *condition);
+    condition->AddUnlessEmpty("client_id = ?", query.client_id);
+    if (query.client_id.empty() && !query.clients.empty()) AddClients(query.clients, *condition);
+    condition->AddValue(query.limit);
+    statement.sql = StrCat(table.columns, condition->sql(), order);
+  } else {
+    std::string ids;
+    const std::size_t places = std::bit_ceil(query.clients.size());
+    for (std::size_t i = 0; i < places; ++i) {
+      Condition of_one;
+      AddCommon(query, of_one);
+      AddPendingFilter(filter, of_one);
+      of_one.Add("client_id = ?", i < query.clients.size() ? query.clients[i] : std::string());
+      of_one.AddValue(query.limit);
+      StrAppend(&ids, i == 0 ? "" : " UNION ALL ", table.ids, of_one.sql(), order, ")");
+      condition->AddValuesOf(of_one);
+    }
+    condition->AddValue(query.limit);
+    condition->AddValue(query.limit);
+    statement.sql = StrCat(table.columns, " JOIN (SELECT id AS page_id FROM (", ids, ") AS found",
+                           order, ") AS page ON id = page_id", order);
+  }
+  statement.values = condition->values();
+  statement.condition = std::move(condition);
+  return statement;
+}
+
+// Nothing when no state of `pending` is asked for.
+std::optional<ListStatement> PendingStatement(const MessageQuery& query) {
+  PendingFilter filter;
+  if (!PendingStates(query, filter.states)) return std::nullopt;
+  filter.reason = query.reason;
+  return Statement(query, kPendingTable, filter);
 }
 
 // Those of `pending` that a delivery overtook between the two reads go.
@@ -183,30 +260,37 @@ absl::StatusOr<std::optional<StoredMessage>> FindMessage(db::Connection& connect
   return std::optional<StoredMessage>(std::move(found.back()));
 }
 
+std::vector<ListStatement> ListStatements(const MessageQuery& query) {
+  std::vector<ListStatement> statements;
+  if (auto of_pending = PendingStatement(query)) statements.push_back(*std::move(of_pending));
+  if (WantsDelivered(query)) statements.push_back(Statement(query, kMessagesTable, {}));
+  return statements;
+}
+
 absl::StatusOr<std::vector<StoredMessage>> ListMessages(db::Connection& connection,
                                                         const MessageQuery& query) {
-  constexpr char kOrder[] = " ORDER BY id DESC LIMIT ?";
+  // In the order in which rows move, as for FindMessage.
   std::vector<StoredMessage> pending;
-  Condition of_pending;
-  AddCommon(query, of_pending);
-  if (AddPendingStates(query, of_pending)) {
-    of_pending.AddValue(query.limit);
-    absl::Status status = Select(connection, StrCat(kPendingColumns, of_pending.sql(), kOrder),
-                                 of_pending.values(), ReadPending, pending);
+  std::vector<StoredMessage> merged;
+  if (const auto statement = PendingStatement(query)) {
+    absl::Status status =
+        Select(connection, statement->sql, statement->values, ReadPending, pending);
     if (!status.ok()) return status;
   }
-  std::vector<StoredMessage> merged;
   if (WantsDelivered(query)) {
-    Condition of_messages;
-    AddCommon(query, of_messages);
-    of_messages.AddValue(query.limit);
-    absl::Status status = Select(connection, StrCat(kDeliveredColumns, of_messages.sql(), kOrder),
-                                 of_messages.values(), ReadDelivered, merged);
+    const ListStatement statement = Statement(query, kMessagesTable, {});
+    absl::Status status =
+        Select(connection, statement.sql, statement.values, ReadDelivered, merged);
     if (!status.ok()) return status;
   }
   Merge(std::move(pending), merged);
   if (merged.size() > static_cast<std::size_t>(query.limit)) {
-    merged.erase(merged.begin() + query.limit, merged.end());
+    // The far end of the page goes.
+    if (query.after.has_value()) {
+      merged.erase(merged.begin(), merged.end() - query.limit);
+    } else {
+      merged.erase(merged.begin() + query.limit, merged.end());
+    }
   }
   return merged;
 }

@@ -1,10 +1,12 @@
 #include "services/messages/message_service.h"
 
-#include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
+#include "services/common/audit/act.h"
 #include "services/common/base/encoding.h"
+#include "services/common/base/strings.h"
 #include "services/common/rpc/status.h"
 #include "services/messages/database_call.h"
 #include "services/messages/envelope_check.h"
@@ -12,28 +14,53 @@
 
 namespace postern::messages {
 
+namespace {
+
+constexpr char kNoSuchMessage[] = "no such message";
+
+// What an audit row says of plaintext that was handed out.
+absl::Status AppendRead(db::Connection& connection, std::string actor, std::string target,
+                        std::map<std::string, std::string> details) {
+  audit::Act act;
+  act.actor = std::move(actor);
+  act.action = "message.read";
+  act.target = std::move(target);
+  act.details = std::move(details);
+  return audit::AppendAlone(connection, act);
+}
+
+}  // namespace
+
 MessageService::MessageService(db::Executor& database, const Ledger& ledger,
-                               EnvelopeReaderFactory readers, metrics::Registry& metrics,
-                               CallerRole caller_role)
+                               EnvelopeReaderFactory readers, NumberHasher hash_number,
+                               metrics::Registry& metrics, GetCaller get_caller)
     : database_(database),
       ledger_(ledger),
       make_reader_(std::move(readers)),
-      caller_role_(std::move(caller_role)),
+      hash_number_(std::move(hash_number)),
+      get_caller_(std::move(get_caller)),
       quarantine_(metrics) {}
 
-// An edge speaks for one client, and never gets plaintext.
-absl::Status MessageService::CheckCaller(const grpc::CallbackServerContext& context,
-                                         bool names_client, v1::MessageView view) const {
-  const absl::StatusOr<tls::Role> role = caller_role_(*context.auth_context());
-  if (!role.ok()) return role.status();
+// An edge speaks for one client, and never gets plaintext; a user gets that of one message at a
+// time, and only of linked clients. What somebody may not see is not there.
+absl::StatusOr<rpc::Caller> MessageService::CheckCaller(const grpc::CallbackServerContext& context,
+                                                        const std::string& client_id,
+                                                        v1::MessageView view, bool one) const {
+  absl::StatusOr<rpc::Caller> caller = get_caller_(context);
+  if (!caller.ok()) return caller;
   if (!v1::MessageView_IsValid(view)) return absl::InvalidArgumentError("unknown view");
-  if (view == v1::MESSAGE_VIEW_FULL && *role != tls::Role::kOperator) {
-    return absl::PermissionDeniedError("only operators see messages in full");
+  if (view == v1::MESSAGE_VIEW_FULL && caller->role != tls::Role::kOperator &&
+      !(caller->user && one)) {
+    return absl::PermissionDeniedError(
+        "only operators see messages in full, and users one at a time");
   }
-  if (*role == tls::Role::kEdge && !names_client) {
+  if (caller->role == tls::Role::kEdge && client_id.empty()) {
     return absl::InvalidArgumentError("an edge must name the client");
   }
-  return absl::OkStatus();
+  if (caller->user && !client_id.empty() && !caller->user->MaySee(client_id)) {
+    return absl::NotFoundError(one ? kNoSuchMessage : "client_id: no such client");
+  }
+  return caller;
 }
 
 absl::Status MessageService::Show(db::Connection& connection, StoredMessage stored,
@@ -51,7 +78,7 @@ absl::Status MessageService::Show(db::Connection& connection, StoredMessage stor
       return quarantine_.Add(connection, stored.ciphertext.message_id, out.client_id(),
                              kAuthenticationFailed, kFoundByRead);
     }
-  } else if (absl::IsUnavailable(opened.status())) {
+  } else if (absl::IsFailedPrecondition(opened.status())) {
     out.set_decryption_error(kDataKeyUnknown);
   } else {
     return opened.status();
@@ -63,24 +90,34 @@ grpc::ServerUnaryReactor* MessageService::GetMessage(grpc::CallbackServerContext
                                                      const v1::GetMessageRequest* request,
                                                      v1::GetMessageResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  absl::Status status = CheckCaller(*context, !request->client_id().empty(), request->view());
+  absl::StatusOr<rpc::Caller> caller =
+      CheckCaller(*context, request->client_id(), request->view(), /*one=*/true);
+  absl::Status status = caller.status();
   const absl::StatusOr<Uuid> id = Uuid::Parse(request->id());
   if (status.ok()) status = id.status();
   if (!status.ok()) {
     reactor->Finish(rpc::ToGrpc(status));
     return reactor;
   }
-  RunOnDatabase(database_, context, reactor,
-                [this, request, response, id = *id](db::Connection& connection) {
-                  absl::StatusOr<std::optional<StoredMessage>> found =
-                      FindMessage(connection, id, request->client_id());
-                  if (!found.ok()) return found.status();
-                  if (!found->has_value()) return absl::NotFoundError("no such message");
-                  const std::unique_ptr<EnvelopeReader> reader =
-                      request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
-                  return Show(connection, **std::move(found), request->view(), reader.get(),
-                              *response->mutable_message());
-                });
+  RunOnDatabase(
+      database_, context, reactor,
+      [this, request, response, id = *id, user = std::move(caller->user),
+       actor = rpc::ActorName(*context)](db::Connection& connection) {
+        absl::StatusOr<std::optional<StoredMessage>> found =
+            FindMessage(connection, id, request->client_id());
+        if (!found.ok()) return found.status();
+        if (!found->has_value() || (user && !user->MaySee((*found)->message.client_id()))) {
+          return absl::NotFoundError(kNoSuchMessage);
+        }
+        const bool full = request->view() == v1::MESSAGE_VIEW_FULL;
+        const std::unique_ptr<EnvelopeReader> reader = full ? make_reader_() : nullptr;
+        const std::string client_id = (*found)->message.client_id();
+        absl::Status shown = Show(connection, **std::move(found), request->view(), reader.get(),
+                                  *response->mutable_message());
+        if (!shown.ok() || !full) return shown;
+        return AppendRead(connection, actor, StrCat("message/", id.ToString()),
+                          {{"client", client_id}});
+      });
   return reactor;
 }
 
@@ -88,35 +125,42 @@ grpc::ServerUnaryReactor* MessageService::ListMessages(grpc::CallbackServerConte
                                                        const v1::ListMessagesRequest* request,
                                                        v1::ListMessagesResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  absl::Status status = CheckCaller(*context, !request->client_id().empty(), request->view());
-  absl::StatusOr<MessageQuery> query = QueryOf(*request);
+  const absl::StatusOr<rpc::Caller> caller =
+      CheckCaller(*context, request->client_id(), request->view(), /*one=*/false);
+  absl::Status status = caller.status();
+  absl::StatusOr<MessageQuery> query = QueryOf(*request, hash_number_);
   if (status.ok()) status = query.status();
-  if (!status.ok()) {
+  const bool sees_nothing =
+      status.ok() && caller->user && !caller->user->admin && caller->user->clients->empty();
+  if (!status.ok() || sees_nothing) {
     reactor->Finish(rpc::ToGrpc(status));
     return reactor;
   }
-  RunOnDatabase(
-      database_, context, reactor,
-      [this, request, response, query = *std::move(query)](db::Connection& connection) {
-        // One more than the page: it tells whether another page follows.
-        MessageQuery more = query;
-        more.limit = query.limit + 1;
-        absl::StatusOr<std::vector<StoredMessage>> listed =
-            messages::ListMessages(connection, more);
-        if (!listed.ok()) return listed.status();
-        if (listed->size() > static_cast<std::size_t>(query.limit)) {
-          listed->pop_back();
-          response->set_next_page_token(PageTokenOf(listed->back().ciphertext.message_id));
-        }
-        const std::unique_ptr<EnvelopeReader> reader =
-            request->view() == v1::MESSAGE_VIEW_FULL ? make_reader_() : nullptr;
-        for (StoredMessage& stored : *listed) {
-          absl::Status shown = Show(connection, std::move(stored), request->view(), reader.get(),
-                                    *response->add_messages());
-          if (!shown.ok()) return shown;
-        }
-        return absl::OkStatus();
-      });
+  if (caller->user && !caller->user->admin) {
+    query->clients.assign(caller->user->clients->begin(), caller->user->clients->end());
+  }
+  RunOnDatabase(database_, context, reactor,
+                [this, request, response, query = *std::move(query),
+                 actor = rpc::ActorName(*context)](db::Connection& connection) {
+                  MessageQuery more = query;
+                  more.limit = query.limit + 1;
+                  absl::StatusOr<std::vector<StoredMessage>> listed =
+                      messages::ListMessages(connection, more);
+                  if (!listed.ok()) return listed.status();
+                  FinishPage(query, *listed, *response);
+                  const bool full = request->view() == v1::MESSAGE_VIEW_FULL;
+                  const std::unique_ptr<EnvelopeReader> reader = full ? make_reader_() : nullptr;
+                  for (StoredMessage& stored : *listed) {
+                    absl::Status shown = Show(connection, std::move(stored), request->view(),
+                                              reader.get(), *response->add_messages());
+                    if (!shown.ok()) return shown;
+                  }
+                  if (!full || response->messages().empty()) return absl::OkStatus();
+                  return AppendRead(connection, actor, "message/list",
+                                    {{"messages", StrCat(response->messages_size())},
+                                     {"newest", response->messages().begin()->id()},
+                                     {"oldest", response->messages().rbegin()->id()}});
+                });
   return reactor;
 }
 
@@ -134,7 +178,7 @@ grpc::ServerUnaryReactor* MessageService::VerifyMessages(grpc::CallbackServerCon
        {v1::MESSAGE_STATE_QUEUED, v1::MESSAGE_STATE_RETRYING, v1::MESSAGE_STATE_DELIVERED}) {
     range.add_states(state);
   }
-  const absl::StatusOr<MessageQuery> query = QueryOf(range);
+  const absl::StatusOr<MessageQuery> query = QueryOf(range, hash_number_);
   if (!query.ok()) {
     reactor->Finish(rpc::ToGrpc(query.status()));
     return reactor;
@@ -155,10 +199,11 @@ absl::Status MessageService::Verify(db::Connection& connection, const MessageQue
     const absl::Status opened = reader->Open(stored.ciphertext).status();
     response.set_checked(response.checked() + 1);
     if (opened.ok()) continue;
-    if (!absl::IsDataLoss(opened)) {
+    if (absl::IsFailedPrecondition(opened)) {
       response.set_key_unknown(response.key_unknown() + 1);
       continue;
     }
+    if (!absl::IsDataLoss(opened)) return opened;
     v1::DamagedMessage& damaged = *response.add_damaged();
     damaged.set_id(stored.message.id());
     damaged.set_client_id(stored.message.client_id());

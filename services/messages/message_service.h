@@ -4,11 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "postern/v1/message_service.grpc.pb.h"
 #include "services/common/db/executor.h"
-#include "services/common/tls/identity.h"
+#include "services/common/rpc/user.h"
 #include "services/messages/envelope_reader.h"
 #include "services/messages/ledger.h"
 #include "services/messages/message_repository.h"
@@ -17,18 +18,19 @@
 namespace postern::messages {
 
 // gRPC adapter of the reads. Works on the database executor's threads; opens messages for operators
-// who ask for all of it.
+// and users who ask for all of it, and writes in the audit log that it did. A user sees the
+// messages of linked clients and nothing of others, an administrator all.
 //
 // Construct after the executor and the ledger. Stop: end the gRPC server's calls, then stop the
 // executor. Which role may call which method is the server's to say (method table); here is what a
 // role may see.
 class MessageService final : public v1::MessageService::CallbackService {
  public:
-  // The caller's role from its certificate; an error ends the call.
-  using CallerRole = std::function<absl::StatusOr<tls::Role>(const grpc::AuthContext&)>;
+  // Who calls, by certificate and token; an error ends the call.
+  using GetCaller = std::function<absl::StatusOr<rpc::Caller>(const grpc::ServerContextBase&)>;
 
   MessageService(db::Executor& database, const Ledger& ledger, EnvelopeReaderFactory readers,
-                 metrics::Registry& metrics, CallerRole caller_role);
+                 NumberHasher hash_number, metrics::Registry& metrics, GetCaller get_caller);
 
   grpc::ServerUnaryReactor* GetMessage(grpc::CallbackServerContext* context,
                                        const v1::GetMessageRequest* request,
@@ -44,8 +46,9 @@ class MessageService final : public v1::MessageService::CallbackService {
                                       v1::GetLedgerResponse* response) override;
 
  private:
-  absl::Status CheckCaller(const grpc::CallbackServerContext& context, bool names_client,
-                           v1::MessageView view) const;
+  absl::StatusOr<rpc::Caller> CheckCaller(const grpc::CallbackServerContext& context,
+                                          const std::string& client_id, v1::MessageView view,
+                                          bool one) const;
   absl::Status Show(db::Connection& connection, StoredMessage stored, v1::MessageView view,
                     EnvelopeReader* reader, v1::Message& out);
   absl::Status Verify(db::Connection& connection, const MessageQuery& query,
@@ -54,7 +57,8 @@ class MessageService final : public v1::MessageService::CallbackService {
   db::Executor& database_;
   const Ledger& ledger_;
   const EnvelopeReaderFactory make_reader_;
-  const CallerRole caller_role_;
+  const NumberHasher hash_number_;
+  const GetCaller get_caller_;
   Quarantine quarantine_;
 };
 

@@ -136,7 +136,7 @@ class MessageWriter::Impl {
 MessageWriter::Impl::Impl(Settings settings, const EnvelopeReaderFactory& readers,
                           metrics::Registry& metrics)
     : settings_(std::move(settings)),
-      transaction_(settings_.server_name, readers(), settings_.attempts_max),
+      transaction_(settings_.server_name, readers(), settings_.attempts_max, settings_.tally_sink),
       delivered_(metrics.Counter("postern_messages_delivered_total",
                                  "Deliveries answered as stored, repeated ones included.")),
       dead_(metrics.Counter("postern_dead_letters_total", "Deliveries answered as dead.")),

@@ -12,6 +12,7 @@
 #include "services/common/metrics/metrics.h"
 #include "services/messages/envelope_reader.h"
 #include "services/messages/limits.h"
+#include "services/messages/tally.h"
 #include "services/messages/write_items.h"
 
 namespace postern::messages {
@@ -32,6 +33,7 @@ class MessageWriter {
     std::chrono::milliseconds registration_hold{1000};
     std::size_t messages_max = kWriterMessagesMax;
     std::int64_t attempts_max = 0;  // Failed attempts that make a message dead; 0: none does.
+    TallySink tally_sink;           // Keeps what each transaction did; may be null.
   };
 
   // Called once for each batch that was taken, on the writer's thread: must be short. OK:

@@ -126,7 +126,8 @@ RowWriter::RowWriter(std::int64_t attempts_max)
     : insert_delivered_(RowShapes(kInsertDelivered, kDeliveredColumns, kKeepDelivered)),
       delete_pending_(ListShapes(kDeletePending, "")),
       lock_pending_(ListShapes(kLockPending, " FOR UPDATE")),
-      find_delivered_(ListShapes(kFindDelivered, "")) {
+      find_delivered_(ListShapes(kFindDelivered, "")),
+      find_delivered_before_(ListShapes(kFindDelivered, " AND delivered_at_us <> ?")) {
   for (const std::string& tail :
        {std::string(kKeepPending), CountAttempt(attempts_max), std::string(kBury)}) {
     upsert_pending_.push_back(RowShapes(kInsertPending, kPendingColumns, tail));
@@ -206,6 +207,17 @@ absl::StatusOr<absl::flat_hash_map<Uuid, PendingFacts>> RowWriter::LockPending(
 
 absl::StatusOr<absl::flat_hash_set<Uuid>> RowWriter::FindDelivered(
     db::Connection& connection, const std::vector<const Uuid*>& ids) {
+  return FindIds(connection, find_delivered_, ids, {});
+}
+
+absl::StatusOr<absl::flat_hash_set<Uuid>> RowWriter::FindDeliveredBefore(
+    db::Connection& connection, const std::vector<const Uuid*>& ids, std::int64_t now_us) {
+  return FindIds(connection, find_delivered_before_, ids, {now_us});
+}
+
+absl::StatusOr<absl::flat_hash_set<Uuid>> RowWriter::FindIds(
+    db::Connection& connection, const Shapes& shapes, const std::vector<const Uuid*>& ids,
+    const std::vector<db::Value>& after_ids) {
   absl::flat_hash_set<Uuid> found;
   const auto on_row = [&found](const db::Row& row) {
     absl::StatusOr<Uuid> id = Uuid::FromBytes(row.String(0));
@@ -218,7 +230,8 @@ absl::StatusOr<absl::flat_hash_set<Uuid>> RowWriter::FindDelivered(
     while (RowsOf(shape) > ids.size() - first) --shape;
     values_.clear();
     for (std::size_t i = 0; i < RowsOf(shape); ++i) values_.push_back(ids[first + i]->bytes());
-    absl::Status status = connection.Query(find_delivered_[shape], values_, on_row);
+    values_.insert(values_.end(), after_ids.begin(), after_ids.end());
+    absl::Status status = connection.Query(shapes[shape], values_, on_row);
     if (!status.ok()) return status;
     first += RowsOf(shape);
   }
@@ -232,14 +245,13 @@ absl::StatusOr<std::int64_t> RowWriter::InsertDelivered(db::Connection& connecti
   });
 }
 
-absl::Status RowWriter::UpsertPending(db::Connection& connection,
-                                      const std::vector<PendingRow>& rows, OnPendingRow on_row) {
+absl::StatusOr<std::int64_t> RowWriter::UpsertPending(db::Connection& connection,
+                                                      const std::vector<PendingRow>& rows,
+                                                      OnPendingRow on_row) {
   const Shapes& shapes = upsert_pending_[static_cast<std::size_t>(on_row)];
-  return Run(connection, shapes, rows.size(),
-             [&](std::size_t first, std::size_t count) {
-               for (std::size_t i = first; i < first + count; ++i) Bind(rows[i], values_);
-             })
-      .status();
+  return Run(connection, shapes, rows.size(), [&](std::size_t first, std::size_t count) {
+    for (std::size_t i = first; i < first + count; ++i) Bind(rows[i], values_);
+  });
 }
 
 absl::Status RowWriter::DeletePending(db::Connection& connection,

@@ -82,11 +82,17 @@ class RowWriter {
   // Those of `ids` that are delivered.
   absl::StatusOr<absl::flat_hash_set<Uuid>> FindDelivered(db::Connection& connection,
                                                           const std::vector<const Uuid*>& ids);
+  // Those of `ids` that were delivered by a transaction before the one of `now_us`.
+  absl::StatusOr<absl::flat_hash_set<Uuid>> FindDeliveredBefore(db::Connection& connection,
+                                                                const std::vector<const Uuid*>& ids,
+                                                                std::int64_t now_us);
   // How many were new.
   absl::StatusOr<std::int64_t> InsertDelivered(db::Connection& connection,
                                                const std::vector<DeliveredRow>& rows);
-  absl::Status UpsertPending(db::Connection& connection, const std::vector<PendingRow>& rows,
-                             OnPendingRow on_row);
+  // Rows added, and twice those changed.
+  absl::StatusOr<std::int64_t> UpsertPending(db::Connection& connection,
+                                             const std::vector<PendingRow>& rows,
+                                             OnPendingRow on_row);
   absl::Status DeletePending(db::Connection& connection, const std::vector<const Uuid*>& ids);
   // Raises the server's count of delivered messages.
   absl::Status CountDelivered(db::Connection& connection, std::string_view server,
@@ -98,6 +104,10 @@ class RowWriter {
 
   absl::StatusOr<bool> AnyPendingInRange(db::Connection& connection,
                                          const std::vector<const Uuid*>& ids);
+  absl::StatusOr<absl::flat_hash_set<Uuid>> FindIds(db::Connection& connection,
+                                                    const Shapes& shapes,
+                                                    const std::vector<const Uuid*>& ids,
+                                                    const std::vector<db::Value>& after_ids);
   template <typename Bind>
   absl::StatusOr<std::int64_t> Run(db::Connection& connection, const Shapes& shapes,
                                    std::size_t rows, const Bind& bind);
@@ -106,6 +116,7 @@ class RowWriter {
   Shapes delete_pending_;
   Shapes lock_pending_;
   Shapes find_delivered_;
+  Shapes find_delivered_before_;
   std::vector<Shapes> upsert_pending_;
   std::vector<db::Value> values_;
   bool expect_pending_ = false;

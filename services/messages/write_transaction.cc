@@ -53,8 +53,10 @@ WriteSet Half(const WriteSet& set, bool first) {
 // The rows of one transaction, once it is known what the database holds.
 struct WriteTransaction::Plan {
   absl::flat_hash_map<Uuid, PendingFacts> pending;
-  absl::flat_hash_set<Uuid> delivered;  // Of those that were looked up.
+  absl::flat_hash_set<Uuid> delivered;                // Of those that were looked up.
+  absl::flat_hash_map<Uuid, PendingFacts> attempted;  // Rows that attempts are about, as before.
   std::int64_t now_us = 0;
+  Tally tally;
 
   std::vector<DeliveredRow> insert_delivered;
   std::vector<const Uuid*> delete_pending;
@@ -64,10 +66,11 @@ struct WriteTransaction::Plan {
 };
 
 WriteTransaction::WriteTransaction(std::string server, std::unique_ptr<EnvelopeReader> reader,
-                                   std::int64_t attempts_max)
+                                   std::int64_t attempts_max, TallySink tally_sink)
     : server_(std::move(server)),
       reader_(std::move(reader)),
       attempts_max_(attempts_max),
+      tally_sink_(std::move(tally_sink)),
       rows_(attempts_max) {}
 
 absl::Status WriteTransaction::Write(db::Connection& connection, const WriteSet& set) {
@@ -137,7 +140,10 @@ absl::Status WriteTransaction::InTransaction(db::Connection& connection, const W
   for (RegistrationWrite* write : set.registrations) PlanRegistration(*write, plan);
   for (AttemptWrite* write : set.attempts) PlanAttempt(*write, plan);
   status = Run(connection, plan);
-  if (status.ok()) status = SettleAttempts(connection, set);
+  if (status.ok()) status = SettleAttempts(connection, set, plan);
+  if (status.ok() && tally_sink_ && !plan.tally.empty()) {
+    status = tally_sink_(connection, plan.tally);
+  }
   if (!status.ok()) return status;
   return connection.Commit();
 }
@@ -160,6 +166,11 @@ absl::Status WriteTransaction::Look(db::Connection& connection, const WriteSet& 
   auto delivered = rows_.FindDelivered(connection, staying);
   if (!delivered.ok()) return delivered.status();
   plan.delivered = *std::move(delivered);
+  std::vector<const Uuid*> attempted;
+  for (const AttemptWrite* write : set.attempts) attempted.push_back(&write->item.id);
+  auto before = rows_.LockPending(connection, attempted);
+  if (!before.ok()) return before.status();
+  plan.attempted = *std::move(before);
   return absl::OkStatus();
 }
 
@@ -201,6 +212,7 @@ void WriteTransaction::PlanDead(DeliveryWrite& write, Plan& plan) {
   }
   const v1::Delivery& delivery = *write.item.delivery;
   const v1::Envelope& envelope = delivery.envelope();
+  const auto known = plan.pending.find(write.item.id);
   PendingRow row;
   row.id = &write.item.id;
   row.client_id = SafeText(envelope.client_id(), kClientIdMax);
@@ -227,6 +239,10 @@ void WriteTransaction::PlanDead(DeliveryWrite& write, Plan& plan) {
   row.envelope = delivery.unreadable_entry().empty() ? envelope.SerializeAsString()
                                                      : delivery.unreadable_entry();
   write.outcome = {Outcome::Kind::kDead, write.item.dead_reason};
+  if (known == plan.pending.end()) plan.tally.Accepted(row.client_id, row.accepted_at_us);
+  if (known == plan.pending.end() || known->second.state != RowState::kDead) {
+    plan.tally.Dead(row.client_id, plan.now_us);
+  }
   plan.dead.push_back(std::move(row));
 }
 
@@ -289,7 +305,8 @@ void WriteTransaction::PlanAttempt(AttemptWrite& write, Plan& plan) const {
 
 // Tells which entries the worker has to remove: their message is dead, of this attempt or of an
 // earlier one, or was brought back since.
-absl::Status WriteTransaction::SettleAttempts(db::Connection& connection, const WriteSet& set) {
+absl::Status WriteTransaction::SettleAttempts(db::Connection& connection, const WriteSet& set,
+                                              Plan& plan) {
   if (set.attempts.empty()) return absl::OkStatus();
   std::vector<const Uuid*> ids;
   for (const AttemptWrite* write : set.attempts) ids.push_back(&write->item.id);
@@ -299,6 +316,20 @@ absl::Status WriteTransaction::SettleAttempts(db::Connection& connection, const 
     const auto row = rows->find(write->item.id);
     if (row == rows->end()) continue;
     const PendingFacts& facts = row->second;
+    const std::string_view client_id = write->item.attempt->envelope().client_id();
+    const auto before = plan.attempted.find(write->item.id);
+    const bool is_new = before == plan.attempted.end();
+    if (is_new) {
+      plan.tally.Accepted(client_id, write->item.attempt->envelope().accepted_at_us());
+    }
+    if (is_new || facts.attempts > before->second.attempts) {
+      plan.tally.FailedAttempt(client_id, plan.now_us);
+    }
+    if (facts.state == RowState::kDead && (is_new || before->second.state != RowState::kDead)) {
+      plan.tally.Dead(client_id, plan.now_us);
+    }
+    // What a second report of the same message finds.
+    plan.attempted[write->item.id] = facts;
     if (facts.state == RowState::kDead || facts.epoch > EpochOf(write->item.attempt->envelope())) {
       write->outcome = {Outcome::Kind::kDead, facts.reason};
     }
@@ -306,18 +337,65 @@ absl::Status WriteTransaction::SettleAttempts(db::Connection& connection, const 
   return absl::OkStatus();
 }
 
-absl::Status WriteTransaction::Run(db::Connection& connection, const Plan& plan) {
+absl::Status WriteTransaction::Run(db::Connection& connection, Plan& plan) {
   absl::StatusOr<std::int64_t> inserted = rows_.InsertDelivered(connection, plan.insert_delivered);
   if (!inserted.ok()) return inserted.status();
-  absl::Status status = rows_.DeletePending(connection, plan.delete_pending);
+  absl::Status status = TallyDelivered(connection, plan, *inserted);
+  if (status.ok()) status = rows_.DeletePending(connection, plan.delete_pending);
   if (!status.ok()) return status;
-  status = rows_.UpsertPending(connection, plan.registrations, OnPendingRow::kKeep);
+  const absl::StatusOr<std::int64_t> registered =
+      rows_.UpsertPending(connection, plan.registrations, OnPendingRow::kKeep);
+  if (!registered.ok()) return registered.status();
+  status = TallyRegistered(connection, plan, *registered);
   if (!status.ok()) return status;
-  status = rows_.UpsertPending(connection, plan.attempts, OnPendingRow::kAttempt);
+  status = rows_.UpsertPending(connection, plan.attempts, OnPendingRow::kAttempt).status();
   if (!status.ok()) return status;
-  status = rows_.UpsertPending(connection, plan.dead, OnPendingRow::kBury);
+  status = rows_.UpsertPending(connection, plan.dead, OnPendingRow::kBury).status();
   if (!status.ok()) return status;
   return *inserted > 0 ? rows_.CountDelivered(connection, server_, *inserted) : absl::OkStatus();
+}
+
+// A repeated delivery adds no row: only then it has to be asked which rows are of this transaction.
+absl::Status WriteTransaction::TallyDelivered(db::Connection& connection, Plan& plan,
+                                              std::int64_t inserted) {
+  absl::flat_hash_set<Uuid> old;
+  const bool repeated = inserted != static_cast<std::int64_t>(plan.insert_delivered.size());
+  if (repeated) {
+    std::vector<const Uuid*> ids;
+    for (const DeliveredRow& row : plan.insert_delivered) ids.push_back(row.id);
+    auto found = rows_.FindDeliveredBefore(connection, ids, plan.now_us);
+    if (!found.ok()) return found.status();
+    old = *std::move(found);
+  }
+  for (const DeliveredRow& row : plan.insert_delivered) {
+    // Twice in one batch counts once.
+    if (repeated && !old.insert(*row.id).second) continue;
+    const std::string_view client_id = row.envelope->client_id();
+    if (!plan.pending.contains(*row.id)) {
+      plan.tally.Accepted(client_id, row.envelope->accepted_at_us());
+    }
+    plan.tally.Delivered(client_id, row.envelope->accepted_at_us(), plan.now_us);
+  }
+  return absl::OkStatus();
+}
+
+// Likewise: a repeated registration changes nothing.
+absl::Status WriteTransaction::TallyRegistered(db::Connection& connection, Plan& plan,
+                                               std::int64_t inserted) {
+  absl::flat_hash_map<Uuid, PendingFacts> now;
+  const bool all_new = inserted == static_cast<std::int64_t>(plan.registrations.size());
+  if (!all_new) {
+    std::vector<const Uuid*> ids;
+    for (const PendingRow& row : plan.registrations) ids.push_back(row.id);
+    auto found = rows_.LockPending(connection, ids);
+    if (!found.ok()) return found.status();
+    now = *std::move(found);
+  }
+  for (const PendingRow& row : plan.registrations) {
+    if (!all_new && now[*row.id].registered_at_us != row.registered_at_us) continue;
+    plan.tally.Accepted(row.client_id, row.accepted_at_us);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace postern::messages

@@ -11,6 +11,7 @@
 #include "services/common/db/connection.h"
 #include "services/messages/envelope_reader.h"
 #include "services/messages/row_writer.h"
+#include "services/messages/tally.h"
 #include "services/messages/write_items.h"
 
 namespace postern::messages {
@@ -48,9 +49,9 @@ struct WriteSet {
 class WriteTransaction {
  public:
   // `server` names this server's row in the ledger. `reader` reads the numbers of registrations.
-  // `attempts_max`: as for RowWriter.
+  // `attempts_max`: as for RowWriter. `tally_sink`: keeps what each transaction did; may be null.
   WriteTransaction(std::string server, std::unique_ptr<EnvelopeReader> reader,
-                   std::int64_t attempts_max);
+                   std::int64_t attempts_max, TallySink tally_sink);
 
   // Writes and commits; then every outcome is set. A deadlock is tried again. When the data of some
   // item is refused, the set is halved until that item stands alone: a delivery then becomes a dead
@@ -70,12 +71,15 @@ class WriteTransaction {
   void PlanDead(DeliveryWrite& write, Plan& plan);
   void PlanRegistration(RegistrationWrite& write, Plan& plan);
   void PlanAttempt(AttemptWrite& write, Plan& plan) const;
-  absl::Status Run(db::Connection& connection, const Plan& plan);
-  absl::Status SettleAttempts(db::Connection& connection, const WriteSet& set);
+  absl::Status Run(db::Connection& connection, Plan& plan);
+  absl::Status TallyDelivered(db::Connection& connection, Plan& plan, std::int64_t inserted);
+  absl::Status TallyRegistered(db::Connection& connection, Plan& plan, std::int64_t inserted);
+  absl::Status SettleAttempts(db::Connection& connection, const WriteSet& set, Plan& plan);
 
   const std::string server_;
   const std::unique_ptr<EnvelopeReader> reader_;
   const std::int64_t attempts_max_;
+  const TallySink tally_sink_;
   RowWriter rows_;
 };
 

@@ -1,5 +1,6 @@
 #include "services/server/application.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,10 +22,17 @@
 #include "services/common/metrics/metrics.h"
 #include "services/common/redis/queue_safety.h"
 #include "services/common/rpc/authorization.h"
+#include "services/common/rpc/user.h"
 #include "services/common/tls/identity.h"
+#include "services/identity/identity_upkeep.h"
+#include "services/identity/limits.h"
+#include "services/identity/sessions.h"
+#include "services/identity/user_directory.h"
+#include "services/identity/user_service.h"
 #include "services/keys/data_key_store.h"
 #include "services/keys/key_service.h"
 #include "services/keys/master_key_keeper.h"
+#include "services/keys/number_index.h"
 #include "services/messages/dead_letter_service.h"
 #include "services/messages/delivery_service.h"
 #include "services/messages/ledger.h"
@@ -41,10 +49,15 @@
 #include "services/server/connections.h"
 #include "services/server/health_monitor.h"
 #include "services/server/key_envelope_reader.h"
+#include "services/server/key_secret_wrapper.h"
 #include "services/server/limits.h"
 #include "services/server/queue_watch.h"
 #include "services/server/rpc_server.h"
 #include "services/server/startup_checks.h"
+#include "services/server/statistics_sink.h"
+#include "services/server/system_service.h"
+#include "services/statistics/folder.h"
+#include "services/statistics/statistics_service.h"
 
 namespace postern::server {
 // In the order of their making; each uses only what stands above it.
@@ -53,12 +66,20 @@ struct Application::Parts {
       : settings(std::move(s)),
         certificate("mesh", settings.mesh.certificate, metrics),
         queue_safety(metrics),
-        rpc(settings.trust_domain, metrics, [this](std::string_view peer, std::string_view method) {
-          audit->refusals().Note(peer, method);
-        }) {}
+        rpc(settings.trust_domain, metrics, RpcHooks()) {}
+
+  RpcServer::Hooks RpcHooks();
+  // Who calls, for services whose answer depends on it.
+  messages::MessageService::GetCaller CallerOf() {
+    return [this](const grpc::ServerContextBase& context) {
+      return rpc::CallerOf(context, settings.trust_domain,
+                           [this](std::string_view token) { return users->Check(token); });
+    };
+  }
 
   absl::Status MakeAudit();
   absl::Status MakeKeys();
+  absl::Status MakeIdentity();
   absl::Status MakeClients();
   absl::Status MakeCertificates();
   void MakeWriting();
@@ -71,6 +92,7 @@ struct Application::Parts {
   }
   bool DatabaseHealthy() const { return database->healthy() && writer->healthy(); }
   std::vector<http::Check> Checks();
+  std::optional<v1::QueueFigures> Queue() const;
 
   const Settings settings;
   metrics::Registry metrics{"postern-server"};
@@ -90,6 +112,13 @@ struct Application::Parts {
   std::shared_ptr<keys::DataKeyStore> data_keys;
   std::unique_ptr<keys::MasterKeyKeeper> key_keeper;
   std::unique_ptr<keys::KeyService> key_service;
+
+  std::unique_ptr<identity::SecretWrapper> secret_wrapper;
+  std::unique_ptr<identity::UserDirectory> users;
+  std::unique_ptr<identity::IdentityUpkeep> identity_upkeep;
+  std::unique_ptr<exec::BoundedExecutor> hashers;
+  std::unique_ptr<identity::Sessions> sessions;
+  std::unique_ptr<identity::UserService> user_service;
 
   std::unique_ptr<clients::ClientDirectory> directory;
   std::unique_ptr<clients::ClientService> client_service;
@@ -112,11 +141,25 @@ struct Application::Parts {
   std::unique_ptr<messages::MessageService> message_service;
   std::unique_ptr<messages::QueueService> queue_service;
   std::unique_ptr<messages::DeadLetterService> dead_letter_service;
+  std::unique_ptr<statistics::Folder> statistics_folder;
+  std::unique_ptr<statistics::StatisticsService> statistics_service;
+  SeenPeers seen_peers;
+  std::unique_ptr<SystemService> system_service;
 
   RpcServer rpc;
   std::unique_ptr<http::OpsServer> ops;
   std::unique_ptr<HealthMonitor> health;
 };
+
+RpcServer::Hooks Application::Parts::RpcHooks() {
+  RpcServer::Hooks hooks;
+  hooks.check_user = [this](std::string_view token) { return users->Check(token); };
+  hooks.on_refused = [this](std::string_view peer, std::string_view method) {
+    audit->refusals().Note(peer, method);
+  };
+  hooks.on_seen = [this](const tls::SpiffeId& peer) { seen_peers.Note(peer); };
+  return hooks;
+}
 
 absl::Status Application::Parts::MakeAudit() {
   audit::AuditKeeper::Settings keeping;
@@ -147,6 +190,27 @@ absl::Status Application::Parts::MakeKeys() {
   if (absl::Status s = key_keeper->Prepare(); !s.ok()) return s;
   key_keeper->Start();
   return absl::OkStatus();
+}
+
+absl::Status Application::Parts::MakeIdentity() {
+  secret_wrapper = MakeSecretWrapper(data_keys);
+  users = std::make_unique<identity::UserDirectory>(*database, *secret_wrapper,
+                                                    settings.trust_domain, metrics);
+  identity_upkeep = std::make_unique<identity::IdentityUpkeep>(
+      connections.database, *secret_wrapper, [this] { users->Nudge(); });
+  hashers = std::make_unique<exec::BoundedExecutor>("hashers", identity::kHasherThreads,
+                                                    identity::kHasherQueueMax);
+  sessions = std::make_unique<identity::Sessions>(
+      *database, *hashers, *users, static_cast<int>(settings.bcrypt_cost),
+      [this](const std::string& actor) {
+        audit->refusals().Note(actor, "/postern.v1.UserService/Login");
+      },
+      metrics);
+  user_service = std::make_unique<identity::UserService>(*database, *users, *sessions);
+  auto connection = db::Connection::Open(connections.database);
+  if (!connection.ok()) return connection.status();
+  if (absl::Status s = identity_upkeep->Start(**connection); !s.ok()) return s;
+  return users->Start();
 }
 
 absl::Status Application::Parts::MakeClients() {
@@ -187,6 +251,7 @@ void Application::Parts::MakeWriting() {
   writing.commit_interval = settings.database.commit_interval;
   writing.registration_hold = settings.registration_hold;
   writing.attempts_max = settings.attempts_max;
+  writing.tally_sink = MakeStatisticsSink();
   const messages::EnvelopeReaderFactory readers = EnvelopeReaders();
   writer = std::make_unique<messages::MessageWriter>(std::move(writing), readers, metrics);
   openers = std::make_unique<exec::BoundedExecutor>("openers", kOpenerThreads, kOpenerQueueMax);
@@ -209,8 +274,7 @@ void Application::Parts::MakeUpkeep() {
   accounting.holder = holder;
   ledger = std::make_unique<messages::Ledger>(std::move(accounting), *queue, metrics);
   queue_service = std::make_unique<messages::QueueService>(*database, *queue, *reconciler);
-  dead_letter_service = std::make_unique<messages::DeadLetterService>(
-      *database, *queue, [](const grpc::AuthContext& context) { return rpc::PeerName(context); });
+  dead_letter_service = std::make_unique<messages::DeadLetterService>(*database, *queue);
   messages::Retention::Settings keeping;
   keeping.database = connections.database;
   keeping.holder = holder;
@@ -226,12 +290,28 @@ void Application::Parts::MakeUpkeep() {
 
 void Application::Parts::MakeReading() {
   message_service = std::make_unique<messages::MessageService>(
-      *database, *ledger, EnvelopeReaders(), metrics,
-      [this](const grpc::AuthContext& context) -> absl::StatusOr<tls::Role> {
-        const auto peer = rpc::PeerId(context, settings.trust_domain);
-        if (!peer.ok()) return peer.status();
-        return peer->role;
-      });
+      *database, *ledger, EnvelopeReaders(),
+      [index_key = connections.index_key](std::string_view number) {
+        return keys::NumberIndex(*index_key).Hash(number);
+      },
+      metrics, CallerOf());
+  statistics_folder = std::make_unique<statistics::Folder>(connections.database, metrics);
+  statistics_folder->Start();
+  statistics_service = std::make_unique<statistics::StatisticsService>(*database, CallerOf(),
+                                                                       [this] { return Queue(); });
+  system_service = std::make_unique<SystemService>(settings.name, *database, seen_peers,
+                                                   [this] { return Checks(); });
+}
+
+std::optional<v1::QueueFigures> Application::Parts::Queue() const {
+  const auto figures = ledger->latest();
+  if (!figures.ok()) return std::nullopt;
+  v1::QueueFigures queue_figures;
+  queue_figures.set_entries(figures->queued_entries);
+  queue_figures.set_ledger_gap(figures->gap);
+  queue_figures.set_ledger_closed(figures->closed);
+  queue_figures.set_measured_at_us(figures->measured_at_us);
+  return queue_figures;
 }
 
 absl::Status Application::Parts::StartOps() {
@@ -244,8 +324,8 @@ absl::Status Application::Parts::StartRpc() {
       settings.listen_address, static_cast<std::uint16_t>(settings.listen_port), settings.mesh,
       {key_service.get(), client_service.get(), certificate_service.get(),
        registration_service.get(), delivery_service.get(), message_service.get(),
-       queue_service.get(), dead_letter_service.get(), retention_service.get(),
-       audit_service.get()});
+       queue_service.get(), dead_letter_service.get(), retention_service.get(), audit_service.get(),
+       user_service.get(), statistics_service.get(), system_service.get()});
   if (!started.ok()) return started;
   health = std::make_unique<HealthMonitor>([this] { return DatabaseHealthy(); },
                                            [this](bool healthy) { rpc.SetServing(healthy); });
@@ -281,6 +361,7 @@ absl::Status Application::Start() {
       kDatabaseQueueMax, p.metrics);
   if (absl::Status s = p.MakeAudit(); !s.ok()) return s;
   if (absl::Status s = p.MakeKeys(); !s.ok()) return s;
+  if (absl::Status s = p.MakeIdentity(); !s.ok()) return s;
   if (absl::Status s = p.MakeClients(); !s.ok()) return s;
   if (absl::Status s = p.MakeCertificates(); !s.ok()) return s;
   p.MakeWriting();
@@ -302,11 +383,15 @@ void Application::Stop() {
     p.rpc.SetServing(false);
   }
   if (p.directory) p.directory->Stop();
+  if (p.users) p.users->Stop();
   // Calls in hand wait for the writer, so it stops after them.
   p.rpc.Shutdown(p.settings.drain_timeout);
   if (p.crl_publisher) p.crl_publisher->Stop();
+  if (p.hashers) p.hashers->Stop();
+  if (p.identity_upkeep) p.identity_upkeep->Stop();
   if (p.openers) p.openers->Stop();
   if (p.writer) p.writer->Stop();
+  if (p.statistics_folder) p.statistics_folder->Stop();
   if (p.reconciler) p.reconciler->Stop();
   if (p.ledger) p.ledger->Stop();
   if (p.retention) p.retention->Stop();

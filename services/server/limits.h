@@ -22,6 +22,9 @@ inline constexpr std::chrono::milliseconds kDatabaseStartRetry{250};
 inline constexpr std::chrono::milliseconds kHealthInterval{250};
 // Threads of gRPC's synchronous services, which are reflection and channelz.
 inline constexpr int kSyncThreadsMax = 4;
+// Programs that are remembered as seen.
+inline constexpr std::size_t kSeenPeersMax = 1000;
+inline constexpr std::chrono::seconds kDatabaseStatusTimeout{10};
 // Longest part of a denied method's name that is logged: it comes from the peer.
 inline constexpr std::size_t kLoggedMethodMax = 128;
 

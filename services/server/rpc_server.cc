@@ -20,14 +20,19 @@ namespace {
 constexpr char kDeniedName[] = "postern_rpc_denied_total";
 constexpr char kDeniedHelp[] = "Calls turned away before they reached a handler.";
 
+absl::StatusOr<rpc::UserCaller> NobodyIsKnown(std::string_view) {
+  return absl::UnauthenticatedError("this server knows no users");
+}
+
 }  // namespace
 
-RpcServer::RpcServer(std::string trust_domain, metrics::Registry& metrics, OnRefused on_refused)
+RpcServer::RpcServer(std::string trust_domain, metrics::Registry& metrics, Hooks hooks)
     : trust_domain_(std::move(trust_domain)),
       metrics_(metrics),
-      on_refused_(std::move(on_refused)),
+      hooks_(std::move(hooks)),
       denied_role_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "permission_denied"}})),
       denied_unknown_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "unknown_method"}})),
+      denied_token_(metrics.Counter(kDeniedName, kDeniedHelp, {{"reason", "user_token"}})),
       connections_(metrics) {}
 
 absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
@@ -41,9 +46,9 @@ absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
   interceptors.push_back(rpc::MakeConnectionInterceptorFactory(connections_));
   (*credentials)
       ->SetAuthMetadataProcessor(rpc::MakeAuthorizer(
-          std::move(table), trust_domain_,
-          [this](std::string_view method, std::string_view peer, const grpc::Status& status) {
-            OnDenied(method, peer, status);
+          std::move(table), trust_domain_, hooks_.check_user ? hooks_.check_user : NobodyIsKnown,
+          [this](const rpc::CallFacts& call, const grpc::Status& status) {
+            OnCall(call, status);
           }));
 
   grpc::EnableDefaultHealthCheckService(true);
@@ -80,17 +85,33 @@ void RpcServer::Shutdown(std::chrono::milliseconds limit) {
   server_->Wait();
 }
 
-void RpcServer::OnDenied(std::string_view method, std::string_view peer,
-                         const grpc::Status& status) {
-  const bool unknown = status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
-  (unknown ? denied_unknown_ : denied_role_).Increment();
-  if (!unknown && on_refused_) {
-    const auto id = tls::SpiffeId::Parse(peer);
-    on_refused_(id.ok() ? id->Path() : std::string(), method);
+void RpcServer::OnCall(const rpc::CallFacts& call, const grpc::Status& status) {
+  if (status.ok()) {
+    if (call.peer != nullptr && hooks_.on_seen) hooks_.on_seen(*call.peer);
+    return;
+  }
+  const std::string peer = call.peer == nullptr ? std::string() : call.peer->Path();
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNIMPLEMENTED:
+      denied_unknown_.Increment();
+      break;
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::UNAVAILABLE:
+      denied_token_.Increment();
+      break;
+    default:
+      denied_role_.Increment();
+  }
+  if (status.error_code() == grpc::StatusCode::PERMISSION_DENIED ||
+      status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
+    if (hooks_.on_refused) {
+      hooks_.on_refused(call.user == nullptr ? peer : StrCat("user/", call.user->email),
+                        call.method);
+    }
   }
   std::int64_t suppressed = 0;
   if (!denied_log_.Allow(&suppressed)) return;
-  log::Warn("rpc_denied", "method", method.substr(0, kLoggedMethodMax), "peer", peer, "reason",
+  log::Warn("rpc_denied", "method", call.method.substr(0, kLoggedMethodMax), "peer", peer, "reason",
             status.error_message(), "suppressed", suppressed);
 }
 

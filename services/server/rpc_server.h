@@ -14,7 +14,10 @@
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
 #include "services/common/rpc/acceptor.h"
+#include "services/common/rpc/authorization.h"
 #include "services/common/rpc/live_connections.h"
+#include "services/common/rpc/user.h"
+#include "services/common/tls/identity.h"
 #include "services/common/tls/settings.h"
 
 namespace postern::server {
@@ -25,11 +28,19 @@ namespace postern::server {
 class RpcServer {
  public:
   // Told of each refusal of authority: a known peer at a method that its role may not call. Must be
-  // thread-safe and must not block. `peer` is the path of its SPIFFE id, or empty; `method` comes
-  // from the peer.
+  // thread-safe and must not block. `peer` is the path of its SPIFFE id, `user/<e-mail>` for whom a
+  // portal calls, or empty; `method` comes from the peer.
   using OnRefused = std::function<void(std::string_view peer, std::string_view method)>;
+  // Told of each call of a known peer that is let in; likewise.
+  using OnSeen = std::function<void(const tls::SpiffeId& peer)>;
 
-  RpcServer(std::string trust_domain, metrics::Registry& metrics, OnRefused on_refused = nullptr);
+  struct Hooks {
+    rpc::CheckUser check_user;  // Null: nobody is known.
+    OnRefused on_refused;       // May be null.
+    OnSeen on_seen;             // May be null.
+  };
+
+  RpcServer(std::string trust_domain, metrics::Registry& metrics, Hooks hooks = {});
 
   // Starts to serve; every service is NOT_SERVING until SetServing(true). `services` must outlive
   // Shutdown. FailedPrecondition for unusable certificate files, Unavailable when the address is
@@ -46,13 +57,14 @@ class RpcServer {
   void Shutdown(std::chrono::milliseconds limit);
 
  private:
-  void OnDenied(std::string_view method, std::string_view peer, const grpc::Status& status);
+  void OnCall(const rpc::CallFacts& call, const grpc::Status& status);
 
   const std::string trust_domain_;
   metrics::Registry& metrics_;
-  const OnRefused on_refused_;
+  const Hooks hooks_;
   prometheus::Counter& denied_role_;
   prometheus::Counter& denied_unknown_;
+  prometheus::Counter& denied_token_;
   log::RateLimit denied_log_;
   rpc::LiveConnections connections_;
   std::unique_ptr<rpc::Acceptor> acceptor_;

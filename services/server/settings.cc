@@ -73,6 +73,9 @@ void AddWork(Schema& schema, Settings& s) {
   schema.Int(
       "keys.data_key_max_encryptions", &s.data_key_max_encryptions, 3, std::int64_t{1} << 31,
       "Encryptions by one data key, two for each message; an edge changes it at two thirds.");
+  schema.Int("identity.bcrypt_cost", &s.bcrypt_cost, 10, 16,
+             "Cost of passwords' hashes: each step doubles the time, 12 is about a quarter of a "
+             "second.");
   schema.Path("audit.folder", &s.audit_folder, kRequired,
               "Folder for the audit log's signed checkpoints and the key that signs them.");
   schema.Path("migrations_folder", &s.migrations_folder, kRequired,

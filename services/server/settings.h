@@ -58,6 +58,7 @@ struct Settings {
   std::chrono::milliseconds data_key_max_age{std::chrono::hours(24)};
   std::int64_t data_key_max_encryptions = std::int64_t{1} << 30;
   std::string audit_folder;
+  std::int64_t bcrypt_cost = 12;
   std::string migrations_folder;
   std::chrono::milliseconds registration_hold{1000};
   std::int64_t attempts_max = 0;

@@ -18,18 +18,19 @@ namespace {
 using namespace postern;
 
 void CheckQuery(const v1::ListMessagesRequest& request) {
-  const auto query = messages::QueryOf(request);
+  const auto hash = [](std::string_view number) { return std::string(number); };
+  const auto query = messages::QueryOf(request, hash);
   if (!query.ok()) {
     FUZZ_REQUIRE(query.status().code() == absl::StatusCode::kInvalidArgument);
     return;
   }
   FUZZ_REQUIRE(query->limit >= 1 && query->limit <= messages::kPageMax);
   FUZZ_REQUIRE(query->accepted_from_us >= 0 && query->accepted_until_us >= 0);
-  FUZZ_REQUIRE(query->before.has_value() == !request.page_token().empty());
+  FUZZ_REQUIRE(!(query->before.has_value() && query->after.has_value()));
   if (!query->before) return;
   v1::ListMessagesRequest next;
   next.set_page_token(messages::PageTokenOf(*query->before));
-  FUZZ_REQUIRE(messages::QueryOf(next)->before == query->before);
+  FUZZ_REQUIRE(messages::QueryOf(next, hash)->before == query->before);
 }
 
 }  // namespace

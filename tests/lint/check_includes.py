@@ -35,7 +35,8 @@ _LIBRARIES = {
     "app": {"base", "http", "log", "metrics", "tls"},
 }
 _AUTHORITY = "services/certificates/authority"
-_DOMAINS = {"services/audit", "services/certificates", "services/keys", "services/clients", "services/messages"}
+_DOMAINS = {"services/audit", "services/certificates", "services/keys", "services/clients", "services/identity", "services/messages",
+            "services/statistics"}
 _ALL_COMMON = {_COMMON + library for library in _LIBRARIES}
 _PROTO = "postern/v1"
 

@@ -73,11 +73,14 @@ int Main(int argc, char** argv) {
                    "began: for edges whose clock jumped.");
   AddConfig(*verify, ctl_config);
   std::int64_t messages = 1'000'000;
+  std::int64_t clients = 50;
   CLI::App* preload = app.add_subcommand(
       "preload", "Stores delivered messages, so that a run meets a large table.");
   preload->add_option("--messages", messages, "How many.")
       ->check(CLI::Range(1, 100'000'000))
       ->capture_default_str();
+  preload->add_option("--clients", clients, "Of how many clients (50).")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{100'000}));
   AddConfig(*preload, ctl_config);
   try {
     app.parse(argc, argv);
@@ -86,7 +89,7 @@ int Main(int argc, char** argv) {
   }
   db::InitializeDriver();
   if (verify->parsed()) return RunVerify(ledger, ctl_config, any_time);
-  if (preload->parsed()) return RunPreload(messages, ctl_config);
+  if (preload->parsed()) return RunPreload(messages, clients, ctl_config);
   run_settings.seconds = std::chrono::seconds(seconds);
   run_settings.warmup_seconds = std::chrono::seconds(warmup);
   return RunLoad(run_settings, json);

@@ -16,43 +16,76 @@ std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}
 
 class Authorizer final : public grpc::AuthMetadataProcessor {
  public:
-  Authorizer(MethodTable table, std::string trust_domain, OnDenied on_denied)
+  Authorizer(MethodTable table, std::string trust_domain, CheckUser check_user, OnCall on_call)
       : table_(std::move(table)),
         trust_domain_(std::move(trust_domain)),
-        on_denied_(std::move(on_denied)) {}
+        check_user_(std::move(check_user)),
+        on_call_(std::move(on_call)) {}
 
-  // The check is a look-up in memory: no thread per call.
+  // The check is a look-up in memory, for a token also a signature: no thread per call.
   bool IsBlocking() const override { return false; }
 
   grpc::Status Process(const InputMetadata& metadata, grpc::AuthContext* context, OutputMetadata*,
                        OutputMetadata*) override {
     const auto path = metadata.find(kPathKey);
-    const std::string_view method =
-        path == metadata.end() ? std::string_view() : View(path->second);
+    CallFacts facts{};
+    if (path != metadata.end()) facts.method = View(path->second);
     const absl::StatusOr<tls::SpiffeId> peer = PeerId(*context, trust_domain_);
-    const grpc::Status status = peer.ok() ? table_.Check(method, *peer) : ToGrpc(peer.status());
-    if (!status.ok()) on_denied_(method, peer.ok() ? peer->ToString() : std::string(), status);
-    return status;
+    std::optional<UserCaller> user;
+    absl::Status status = peer.status();
+    if (peer.ok()) {
+      facts.peer = &*peer;
+      status = Check(facts.method, *peer, metadata, user);
+      if (user) facts.user = &*user;
+    }
+    const grpc::Status answer = ToGrpc(status);
+    on_call_(facts, answer);
+    return answer;
   }
 
  private:
+  absl::Status Check(std::string_view method, const tls::SpiffeId& peer,
+                     const InputMetadata& metadata, std::optional<UserCaller>& user) const {
+    const auto need = table_.Check(method, peer);
+    if (!need.ok()) return need.status();
+    if (peer.role != tls::Role::kPortal) return absl::OkStatus();
+    const absl::StatusOr<std::string_view> token = BearerToken(metadata);
+    if (!token.ok()) return token.status();
+    if (token->empty()) {
+      return need->has_value() ? absl::UnauthenticatedError("a user's token is needed")
+                               : absl::OkStatus();
+    }
+    absl::StatusOr<UserCaller> caller = check_user_(*token);
+    if (!caller.ok()) return caller.status();
+    user = *std::move(caller);
+    return need->has_value() ? CheckNeed(*user, **need) : absl::OkStatus();
+  }
+
   const MethodTable table_;
   const std::string trust_domain_;
-  const OnDenied on_denied_;
+  const CheckUser check_user_;
+  const OnCall on_call_;
 };
 
 }  // namespace
 
-MethodTable::MethodTable(std::map<std::string, std::set<tls::Role>> rows) {
-  for (auto& [method, roles] : rows) rows_.emplace(method, std::move(roles));
+MethodTable::MethodTable(std::vector<MethodRow> rows) {
+  for (MethodRow& row : rows) {
+    std::string method = row.method;
+    rows_.emplace(std::move(method), std::move(row));
+  }
 }
 
-grpc::Status MethodTable::Check(std::string_view method, const tls::SpiffeId& peer) const {
+absl::StatusOr<std::optional<UserNeed>> MethodTable::Check(std::string_view method,
+                                                           const tls::SpiffeId& peer) const {
   const auto row = rows_.find(method);
-  if (row == rows_.end()) return {grpc::StatusCode::UNIMPLEMENTED, "no such method"};
-  if (row->second.contains(peer.role)) return grpc::Status::OK;
-  return {grpc::StatusCode::PERMISSION_DENIED,
-          StrCat("role ", tls::RoleName(peer.role), " may not call ", method)};
+  if (row == rows_.end()) return absl::UnimplementedError("no such method");
+  if (row->second.roles.contains(peer.role)) return std::optional<UserNeed>();
+  if (peer.role == tls::Role::kPortal && row->second.portal_user != UserNeed::kNoPortal) {
+    return std::optional<UserNeed>(row->second.portal_user);
+  }
+  return absl::PermissionDeniedError(
+      StrCat("role ", tls::RoleName(peer.role), " may not call ", method));
 }
 
 std::vector<std::string> MethodTable::Methods() const {
@@ -84,9 +117,9 @@ std::string PeerName(const grpc::AuthContext& context) {
 
 std::shared_ptr<grpc::AuthMetadataProcessor> MakeAuthorizer(MethodTable table,
                                                             std::string trust_domain,
-                                                            OnDenied on_denied) {
+                                                            CheckUser check_user, OnCall on_call) {
   return std::make_shared<Authorizer>(std::move(table), std::move(trust_domain),
-                                      std::move(on_denied));
+                                      std::move(check_user), std::move(on_call));
 }
 
 }  // namespace postern::rpc

@@ -5,30 +5,41 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/common/rpc/user.h"
 #include "services/common/tls/identity.h"
 
 namespace postern::rpc {
 
-// Full method name (`/postern.v1.MessageService/GetMessage`) to the roles that may call it. What
-// has no row never reaches a handler: it answers UNIMPLEMENTED, as reflection clients expect of
-// services that the server does not have.
+// Who may call one method.
+struct MethodRow {
+  std::string method;         // Its full name, `/postern.v1.MessageService/GetMessage`.
+  std::set<tls::Role> roles;  // Certificates that are enough by themselves.
+  // What a portal that is not among them needs besides.
+  UserNeed portal_user = UserNeed::kNoPortal;
+};
+
+// What has no row never reaches a handler: it answers UNIMPLEMENTED, as reflection clients expect
+// of services that the server does not have.
 class MethodTable {
  public:
-  explicit MethodTable(std::map<std::string, std::set<tls::Role>> rows);
-  // OK, PermissionDenied (naming role and method), or Unimplemented for a method without a row.
-  grpc::Status Check(std::string_view method, const tls::SpiffeId& peer) const;
+  explicit MethodTable(std::vector<MethodRow> rows);
+  // What a portal's user needs at this method: nothing when the peer's certificate is enough.
+  // PermissionDenied (naming role and method), or Unimplemented for a method without a row.
+  absl::StatusOr<std::optional<UserNeed>> Check(std::string_view method,
+                                                const tls::SpiffeId& peer) const;
   bool Contains(std::string_view method) const { return rows_.contains(method); }
   // The names of all rows.
   std::vector<std::string> Methods() const;
 
  private:
-  std::map<std::string, std::set<tls::Role>, std::less<>> rows_;
+  std::map<std::string, MethodRow, std::less<>> rows_;
 };
 
 // The peer's identity from its verified certificate: the property `peer_spiffe_id`, never
@@ -41,15 +52,21 @@ absl::StatusOr<tls::SpiffeId> PeerId(const grpc::AuthContext& context,
 // where the transport has no certificate.
 std::string PeerName(const grpc::AuthContext& context);
 
-// Called for each call that is turned away; `method` comes from the peer, `peer` is its SPIFFE id
-// or empty.
-using OnDenied =
-    std::function<void(std::string_view method, std::string_view peer, const grpc::Status&)>;
+// A call and who makes it.
+struct CallFacts {
+  std::string_view method;    // Comes from the peer.
+  const tls::SpiffeId* peer;  // Null when its certificate says nothing.
+  const UserCaller* user;     // For whom a portal calls; null: nobody that is known.
+};
 
-// Checks every call against the table before it reaches a handler. `on_denied` counts and logs; it
-// must be thread-safe and must not block.
+// Told of every call, before its handler: whether it was let in. Must be thread-safe and must not
+// block.
+using OnCall = std::function<void(const CallFacts&, const grpc::Status&)>;
+
+// Checks every call against the table before it reaches a handler. A token that a portal sends has
+// to be good, whether the method needs one or not: handlers may rely on it.
 std::shared_ptr<grpc::AuthMetadataProcessor> MakeAuthorizer(MethodTable table,
                                                             std::string trust_domain,
-                                                            OnDenied on_denied);
+                                                            CheckUser check_user, OnCall on_call);
 
 }  // namespace postern::rpc

@@ -1,5 +1,8 @@
+#include <functional>
+#include <map>
 #include <set>
 
+#include "services/common/crypto/hash.h"
 #include "services/messages/envelope_check.h"
 #include "services/messages/limits.h"
 #include "services/messages/message_repository.h"
@@ -105,6 +108,7 @@ TEST_F(MessageReadsTest, Filters) {
   v1::Envelope third = MakeEnvelope("bolt");
   third.set_client_ref("order-2");
   third.set_accepted_at_us(second.accepted_at_us() + 5'000'000);
+  third.set_id(std::string(UuidV7Generator().Next(third.accepted_at_us()).bytes()));
   ASSERT_TRUE(Deliver(*writer_, {first, second}).get().status.ok());
   ASSERT_TRUE(Register(*writer_, {third}).get().status.ok());
 
@@ -129,6 +133,114 @@ TEST_F(MessageReadsTest, Filters) {
   query = Any();
   query.accepted_until_us = third.accepted_at_us();
   EXPECT_THAT(List(query), ElementsAre(Text(second), Text(first)));
+}
+
+TEST_F(MessageReadsTest, ListsSeveralClientsAndNumbersAndWaysBack) {
+  std::vector<v1::Envelope> all;
+  for (const char* client : {"acme", "bolt", "acme", "cole", "bolt", "acme"}) {
+    all.push_back(MakeEnvelope(client));
+  }
+  all[3].set_encrypted_number(FakeReader::Seal("+420777123456"));
+  ASSERT_TRUE(Deliver(*writer_, {all[0], all[1], all[3], all[5]}).get().status.ok());
+  ASSERT_TRUE(Register(*writer_, {all[2], all[4]}).get().status.ok());
+  MessageQuery query = Any();
+  query.clients = {"acme", "bolt"};
+  EXPECT_THAT(List(query),
+              ElementsAre(Text(all[5]), Text(all[4]), Text(all[2]), Text(all[1]), Text(all[0])));
+  query.limit = 2;
+  EXPECT_THAT(List(query), ElementsAre(Text(all[5]), Text(all[4])));
+  query.after = IdOf(all[0]);
+  EXPECT_THAT(List(query), ElementsAre(Text(all[2]), Text(all[1])));
+  query = Any();
+  query.clients = {"cole"};
+  EXPECT_THAT(List(query), ElementsAre(Text(all[3])));
+  query = Any();
+  query.number_hash = crypto::Sha256("+420777123456");
+  EXPECT_THAT(List(query), ElementsAre(Text(all[3])));
+  query.clients = {"acme", "bolt"};
+  EXPECT_THAT(List(query), IsEmpty());
+  // A reason is what is not delivered has.
+  query = Any();
+  query.reason = "DEADLINE_EXCEEDED";
+  ASSERT_TRUE(Fail(*writer_, all[4], NowMicros()).get().status.ok());
+  EXPECT_THAT(List(query), ElementsAre(Text(all[4])));
+}
+
+// No list may read a table from end to end: each statement goes by an index, and one on a column
+// where there is a condition on it.
+TEST_F(MessageReadsTest, EveryListGoesByAnIndex) {
+  for (int i = 0; i < 40; ++i) {
+    std::vector<v1::Envelope> some;
+    for (int k = 0; k < 50; ++k) some.push_back(MakeEnvelope("client-" + std::to_string(k)));
+    ASSERT_TRUE(
+        (i % 4 == 0 ? Register(*writer_, some) : Deliver(*writer_, some)).get().status.ok());
+  }
+  ASSERT_TRUE(connection_
+                  ->Execute("UPDATE messages SET client_ref = HEX(id), number_hash = "
+                            "RPAD(id, 32, 'x')")
+                  .ok());
+  ASSERT_TRUE(connection_
+                  ->Query("ANALYZE TABLE messages, pending", {},
+                          [](const db::Row&) { return absl::OkStatus(); })
+                  .ok());
+  const std::int64_t now_us = NowMicros();
+  const Uuid middle = UuidV7Generator().Next(now_us - 1'000'000);
+  const auto with = [&](const std::function<void(MessageQuery&)>& change) {
+    MessageQuery query;
+    query.limit = 51;
+    change(query);
+    return query;
+  };
+  const std::map<std::string, MessageQuery> queries = {
+      {"all", with([](MessageQuery&) {})},
+      {"deep", with([&](MessageQuery& q) { q.before = middle; })},
+      {"back", with([&](MessageQuery& q) { q.after = middle; })},
+      {"time", with([&](MessageQuery& q) {
+         q.accepted_from_us = now_us - 60'000'000;
+         q.accepted_until_us = now_us;
+       })},
+      {"client", with([](MessageQuery& q) { q.client_id = "client-7"; })},
+      {"client deep", with([&](MessageQuery& q) {
+         q.client_id = "client-7";
+         q.before = middle;
+       })},
+      {"clients", with([](MessageQuery& q) {
+         q.clients = {"client-1", "client-2", "client-3"};
+       })},
+      {"number", with([](MessageQuery& q) { q.number_hash = std::string(32, 'n'); })},
+      {"number of clients", with([](MessageQuery& q) {
+         q.number_hash = std::string(32, 'n');
+         q.clients = {"client-1", "client-2"};
+       })},
+      {"reference", with([](MessageQuery& q) { q.client_ref = "order-7"; })},
+      {"delivered", with([](MessageQuery& q) { q.states = {v1::MESSAGE_STATE_DELIVERED}; })},
+      {"dead", with([](MessageQuery& q) { q.states = {v1::MESSAGE_STATE_DEAD}; })},
+      {"dead of a reason", with([](MessageQuery& q) {
+         q.states = {v1::MESSAGE_STATE_DEAD};
+         q.reason = "REASON";
+       })}};
+  for (const auto& [name, query] : queries) {
+    for (const ListStatement& statement : ListStatements(query)) {
+      const std::string sql = "EXPLAIN " + statement.sql;
+      const absl::Status explained =
+          connection_->Query(sql, statement.values, [&](const db::Row& row) {
+            const std::string table = row.IsNull(2) ? "" : row.String(2);
+            if (table != "messages" && table != "pending") return absl::OkStatus();
+            const std::string type = row.IsNull(3) ? "" : row.String(3);
+            const std::string key = row.IsNull(5) ? "" : row.String(5);
+            EXPECT_FALSE(key.empty()) << name << " reads " << table << " whole: " << statement.sql;
+            EXPECT_NE(type, "ALL") << name << " " << table;
+            // The order of the primary key is a fine way only where nothing else is asked for.
+            const bool by_order = query.client_id.empty() && query.clients.empty() &&
+                                  query.number_hash.empty() && query.client_ref.empty();
+            if (type == "index") {
+              EXPECT_TRUE(by_order && key == "PRIMARY") << name << " " << key;
+            }
+            return absl::OkStatus();
+          });
+      EXPECT_TRUE(explained.ok()) << name << ": " << explained << " " << statement.sql;
+    }
+  }
 }
 
 TEST_F(MessageReadsTest, AMessageInBothTablesIsDelivered) {

@@ -1,5 +1,8 @@
 #include "services/messages/message_writer.h"
 
+#include <map>
+#include <mutex>
+
 #include "services/messages/envelope_check.h"
 #include "tests/integration/messages/register_fixture.h"
 #include "tests/support/eventually.h"
@@ -40,6 +43,59 @@ TEST_F(MessageWriterTest, RegistrationThenDeliveryMovesTheRow) {
   EXPECT_EQ(Number("SELECT registered_at_us - accepted_at_us FROM messages"), 2000);
   EXPECT_EQ(Number("SELECT durable_at_us - accepted_at_us FROM messages"), 1000);
   EXPECT_EQ(Number("SELECT attempts FROM messages"), 1);
+}
+
+// What the statistics count: each thing that happens to a message once, however often it is told.
+TEST_F(MessageWriterTest, TheTallyCountsEachMessageOnce) {
+  std::mutex mutex;
+  std::map<std::string, Tally::Counts> seen;
+  std::int64_t latencies = 0;
+  MessageWriter::Settings settings = WriterSettings();
+  settings.registration_hold = 0ms;
+  settings.attempts_max = 2;
+  settings.tally_sink = [&](db::Connection&, const Tally& tally) {
+    const std::lock_guard lock(mutex);
+    for (const auto& [key, counts] : tally.counts()) {
+      Tally::Counts& sum = seen[std::string(key.second)];
+      sum.accepted += counts.accepted;
+      sum.delivered += counts.delivered;
+      sum.dead += counts.dead;
+      sum.failed_attempts += counts.failed_attempts;
+    }
+    for (const auto& [key, count] : tally.latencies()) latencies += count;
+    return absl::OkStatus();
+  };
+  const v1::Envelope registered = MakeEnvelope("registered");
+  const v1::Envelope direct = MakeEnvelope("direct");
+  const v1::Envelope failing = MakeEnvelope("failing");
+  const v1::Envelope damaged = MakeEnvelope("damaged");
+  // A second writer knows nothing of what the first remembers.
+  for (int server = 0; server < 2; ++server) {
+    auto writer = MakeWriter(settings);
+    ASSERT_TRUE(Register(*writer, {registered}).get().status.ok());
+    ASSERT_TRUE(Register(*writer, {registered}).get().status.ok());
+    ASSERT_TRUE(Deliver(*writer, {registered, direct, direct}).get().status.ok());
+    ASSERT_TRUE(Register(*writer, {direct}).get().status.ok());
+    ASSERT_TRUE(Deliver(*writer, {damaged}, kAuthenticationFailed).get().status.ok());
+    ASSERT_TRUE(Fail(*writer, failing, 1000).get().status.ok());
+    ASSERT_TRUE(Fail(*writer, failing, 1000).get().status.ok());
+    ASSERT_TRUE(Fail(*writer, failing, 2000).get().status.ok());
+    writer->Stop();
+  }
+  const std::lock_guard lock(mutex);
+  const auto is = [&](const char* client, std::int64_t accepted, std::int64_t delivered,
+                      std::int64_t dead, std::int64_t failed_attempts) {
+    const Tally::Counts& counts = seen[client];
+    EXPECT_EQ(counts.accepted, accepted) << client;
+    EXPECT_EQ(counts.delivered, delivered) << client;
+    EXPECT_EQ(counts.dead, dead) << client;
+    EXPECT_EQ(counts.failed_attempts, failed_attempts) << client;
+  };
+  is("registered", 1, 1, 0, 0);
+  is("direct", 1, 1, 0, 0);
+  is("damaged", 1, 0, 1, 0);
+  is("failing", 1, 0, 1, 2);
+  EXPECT_EQ(latencies, 2);
 }
 
 TEST_F(MessageWriterTest, BothWithinTheHoldBecomeOneInsert) {

@@ -1,5 +1,9 @@
 #include <grpcpp/grpcpp.h>
 
+#include <optional>
+#include <set>
+
+#include "services/common/crypto/hash.h"
 #include "services/common/db/executor.h"
 #include "services/common/exec/bounded_executor.h"
 #include "services/messages/delivery_service.h"
@@ -11,6 +15,7 @@
 namespace postern::messages {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
@@ -30,8 +35,11 @@ class ServicesTest : public RegisterTest {
     registrations_service_ = std::make_unique<RegistrationService>(*writer_);
     deliveries_service_ = std::make_unique<DeliveryService>(*writer_, *openers_, readers, metrics_);
     messages_service_ = std::make_unique<MessageService>(
-        *database_, *ledger_, readers, metrics_,
-        [this](const grpc::AuthContext&) -> absl::StatusOr<tls::Role> { return role_; });
+        *database_, *ledger_, readers,
+        [](std::string_view number) { return crypto::Sha256(number); }, metrics_,
+        [this](const grpc::ServerContextBase&) -> absl::StatusOr<rpc::Caller> {
+          return rpc::Caller{role_, user_};
+        });
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -83,7 +91,25 @@ class ServicesTest : public RegisterTest {
     return messages_stub_->ListMessages(&context, request, response);
   }
 
+  // As a portal calls for them.
+  void BecomeUser(bool admin, std::set<std::string> clients) {
+    role_ = tls::Role::kPortal;
+    user_.emplace();
+    user_->email = "ann@example.com";
+    user_->admin = admin;
+    user_->clients = std::make_shared<const std::set<std::string>>(std::move(clients));
+  }
+  std::vector<std::string> Ids(const v1::ListMessagesRequest& request) {
+    v1::ListMessagesResponse response;
+    const grpc::Status status = List(request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    std::vector<std::string> ids;
+    for (const v1::Message& message : response.messages()) ids.push_back(message.id());
+    return ids;
+  }
+
   tls::Role role_ = tls::Role::kOperator;
+  std::optional<rpc::UserCaller> user_;
   std::unique_ptr<MessageWriter> writer_;
   std::unique_ptr<exec::BoundedExecutor> openers_;
   std::unique_ptr<db::Executor> database_;
@@ -116,6 +142,21 @@ TEST_F(ServicesTest, EachDeliveryHasItsOutcomeInOrder) {
   EXPECT_EQ(response.outcomes(4).result(), v1::DELIVERY_RESULT_DELIVERED);
   EXPECT_EQ(DeliveredRows(), 2);
   EXPECT_EQ(PendingRows(), 2);
+}
+
+TEST_F(ServicesTest, WhatCannotBeToldNowIsNoAttemptAndNoDamage) {
+  v1::DeliverMessagesRequest request;
+  for (const char* body : {"fine", "away"}) {
+    v1::Delivery& delivery = *request.add_deliveries();
+    *delivery.mutable_envelope() = MakeEnvelope("acme", body);
+    *delivery.mutable_position() = PositionOf(delivery.envelope());
+  }
+  grpc::ClientContext context;
+  Limit(context);
+  v1::DeliverMessagesResponse response;
+  const grpc::Status status = deliveries_stub_->DeliverMessages(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(DeliveredRows() + PendingRows(), 0);
 }
 
 TEST_F(ServicesTest, RegistrationsAreTakenOrRejected) {
@@ -239,6 +280,108 @@ TEST_F(ServicesTest, PagesEndWithAnEmptyToken) {
   EXPECT_EQ(List(request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   request.clear_page_token();
   request.set_page_size(-1);
+  EXPECT_EQ(List(request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServicesTest, AUserSeesLinkedClientsAndNothingElse) {
+  const v1::Envelope mine = MakeEnvelope("acme");
+  const v1::Envelope also = MakeEnvelope("beta");
+  const v1::Envelope other = MakeEnvelope("other");
+  Send({mine, also, other});
+  const auto text = [](const v1::Envelope& envelope) { return IdOf(envelope).ToString(); };
+  v1::GetMessageRequest get;
+  get.set_view(v1::MESSAGE_VIEW_FULL);
+  v1::ListMessagesRequest list;
+
+  BecomeUser(/*admin=*/false, {"acme", "beta"});
+  EXPECT_THAT(Ids(list), ElementsAre(text(also), text(mine)));
+  get.set_id(text(mine));
+  v1::Message message;
+  ASSERT_TRUE(Get(get, &message).ok());
+  EXPECT_EQ(message.message_body(), "hello");
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM audit_log WHERE action = 'message.read' AND target = "
+                   "CONCAT('message/', '" +
+                   text(mine) + "')"),
+            1);
+  // Not there, whatever is asked for.
+  get.set_id(text(other));
+  EXPECT_EQ(Get(get).error_code(), grpc::StatusCode::NOT_FOUND);
+  get.set_view(v1::MESSAGE_VIEW_BASIC);
+  EXPECT_EQ(Get(get).error_code(), grpc::StatusCode::NOT_FOUND);
+  get.set_client_id("other");
+  EXPECT_EQ(Get(get).error_code(), grpc::StatusCode::NOT_FOUND);
+  list.set_client_id("other");
+  v1::ListMessagesResponse response;
+  EXPECT_EQ(List(list, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  list.set_client_id("beta");
+  EXPECT_THAT(Ids(list), ElementsAre(text(also)));
+  list.clear_client_id();
+  list.set_sender_number("+14155550123");
+  EXPECT_THAT(Ids(list), ElementsAre(text(also), text(mine)));
+  // Bodies one at a time.
+  list.set_view(v1::MESSAGE_VIEW_FULL);
+  EXPECT_EQ(List(list, &response).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+
+  list.Clear();
+  BecomeUser(/*admin=*/false, {});
+  EXPECT_THAT(Ids(list), ElementsAre());
+  BecomeUser(/*admin=*/true, {});
+  EXPECT_THAT(Ids(list), SizeIs(3));
+}
+
+TEST_F(ServicesTest, PagesGoBothWays) {
+  std::vector<std::string> all;
+  for (int i = 0; i < 7; ++i) {
+    const v1::Envelope envelope = MakeEnvelope();
+    Send({envelope});
+    all.insert(all.begin(), IdOf(envelope).ToString());
+  }
+  v1::ListMessagesRequest request;
+  request.set_page_size(3);
+  const auto page = [&] {
+    v1::ListMessagesResponse response;
+    EXPECT_TRUE(List(request, &response).ok());
+    return response;
+  };
+  const auto ids = [](const v1::ListMessagesResponse& response) {
+    std::vector<std::string> out;
+    for (const v1::Message& message : response.messages()) out.push_back(message.id());
+    return out;
+  };
+  const auto part = [&all](std::size_t from, std::size_t to) {
+    return std::vector<std::string>(all.begin() + static_cast<std::ptrdiff_t>(from),
+                                    all.begin() + static_cast<std::ptrdiff_t>(to));
+  };
+  const v1::ListMessagesResponse first = page();
+  EXPECT_EQ(ids(first), part(0, 3));
+  EXPECT_EQ(first.previous_page_token(), "");
+  request.set_page_token(first.next_page_token());
+  const v1::ListMessagesResponse second = page();
+  EXPECT_EQ(ids(second), part(3, 6));
+  request.set_page_token(second.next_page_token());
+  const v1::ListMessagesResponse third = page();
+  EXPECT_EQ(ids(third), part(6, 7));
+  EXPECT_EQ(third.next_page_token(), "");
+  request.set_page_token(third.previous_page_token());
+  const v1::ListMessagesResponse back = page();
+  EXPECT_EQ(ids(back), part(3, 6));
+  EXPECT_EQ(back.next_page_token(), second.next_page_token());
+  request.set_page_token(back.previous_page_token());
+  const v1::ListMessagesResponse again = page();
+  EXPECT_EQ(ids(again), part(0, 3));
+  EXPECT_EQ(again.previous_page_token(), "");
+  // The neighbours of one message.
+  request.Clear();
+  request.set_page_size(1);
+  request.set_older_than_id(all[2]);
+  EXPECT_EQ(Ids(request), part(3, 4));
+  request.clear_older_than_id();
+  request.set_newer_than_id(all[2]);
+  EXPECT_EQ(Ids(request), part(1, 2));
+  request.set_newer_than_id(all[0]);
+  EXPECT_THAT(Ids(request), ElementsAre());
+  request.set_older_than_id(all[2]);
+  v1::ListMessagesResponse response;
   EXPECT_EQ(List(request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 

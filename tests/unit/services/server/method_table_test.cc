@@ -19,6 +19,9 @@
 #include "postern/v1/queue_service.pb.h"
 #include "postern/v1/registration_service.pb.h"
 #include "postern/v1/retention_service.pb.h"
+#include "postern/v1/statistics_service.pb.h"
+#include "postern/v1/system_service.pb.h"
+#include "postern/v1/user_service.pb.h"
 
 namespace postern::server {
 namespace {
@@ -33,7 +36,8 @@ const google::protobuf::Descriptor* const kLinked[] = {
     v1::Envelope::descriptor(),   v1::CreateDataKeyRequest::descriptor(),
     v1::Message::descriptor(),    v1::Registration::descriptor(),
     v1::QueueShard::descriptor(), v1::DeadLetterGroup::descriptor(),
-    v1::Partition::descriptor(),
+    v1::Partition::descriptor(),  v1::Counts::descriptor(),
+    v1::TableSize::descriptor(),  v1::User::descriptor(),
 };
 
 // Every service of package postern.v1, also those that the server does not implement yet: each file
@@ -110,6 +114,38 @@ TEST(MethodTableTest, WorkersOnlyDeliverAndKeepTheirCertificatesUp) {
                         method.rfind("/grpc.health.v1.Health/", 0) == 0 ||
                         certificates.contains(method);
     EXPECT_EQ(table.Check(method, Peer(tls::Role::kWorker)).ok(), theirs) << method;
+  }
+}
+
+// What a portal gets with its certificate alone: nothing that is anybody's.
+TEST(MethodTableTest, PortalsNeedAUserForEverythingButTheDoor) {
+  const rpc::MethodTable table = MakeMethodTable();
+  const std::set<std::string> open = {
+      "/postern.v1.UserService/Login",         "/postern.v1.UserService/RefreshSession",
+      "/postern.v1.UserService/Logout",        "/postern.v1.CertificateService/RenewCertificate",
+      "/postern.v1.CertificateService/GetCrl", "/postern.v1.CertificateService/WatchTrust",
+      "/grpc.health.v1.Health/Check",          "/grpc.health.v1.Health/Watch"};
+  for (const std::string& method : table.Methods()) {
+    const auto need = table.Check(method, Peer(tls::Role::kPortal));
+    EXPECT_EQ(need.ok() && !need->has_value(), open.contains(method)) << method;
+  }
+}
+
+// Users see and change what is theirs; the rest is for administrators.
+TEST(MethodTableTest, UsersReachOnlyMessagesFiguresAndThemselves) {
+  const rpc::MethodTable table = MakeMethodTable();
+  const std::set<std::string> theirs = {"/postern.v1.MessageService/GetMessage",
+                                        "/postern.v1.MessageService/ListMessages",
+                                        "/postern.v1.StatisticsService/GetOverview",
+                                        "/postern.v1.StatisticsService/GetTimeSeries",
+                                        "/postern.v1.StatisticsService/ListClientTotals",
+                                        "/postern.v1.UserService/GetProfile",
+                                        "/postern.v1.UserService/ChangePassword",
+                                        "/postern.v1.UserService/EndSessions"};
+  for (const std::string& method : table.Methods()) {
+    const auto need = table.Check(method, Peer(tls::Role::kPortal));
+    if (!need.ok() || !need->has_value()) continue;
+    EXPECT_EQ(**need != rpc::UserNeed::kAdmin, theirs.contains(method)) << method;
   }
 }
 
