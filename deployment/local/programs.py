@@ -10,7 +10,7 @@ from processes import Process
 
 
 class Program:
-    """One running `postern-…`. `kind`: edge, worker or server; `name`: of this instance, such as worker-1."""
+    """One running `postern-…`. `kind`: edge, worker, server or portal; `name`: of this instance, such as worker-1."""
 
     def __init__(self, kind: str, name: str, folder: Path, bin_folder: Path, ops_port: int,
                  guard: bool = True):

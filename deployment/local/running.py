@@ -13,12 +13,12 @@ from stack import ROOT, Stack
 DEFAULT_FOLDER = ROOT / ".run"
 
 # Where things are, unless somebody else listens there.
-PORTS = {"edge": 8443, "server": 9443, "redis": 6390, "mariadb": 3390,
-         "edge_ops": 9101, "worker_ops": 9100, "server_ops": 9102}
+PORTS = {"edge": 8443, "server": 9443, "portal": 8444, "redis": 6390, "mariadb": 3390,
+         "edge_ops": 9101, "worker_ops": 9100, "server_ops": 9102, "portal_ops": 9103}
 
-_MADE = ("audit", "certs", "secrets", "redis", "mariadb", "server-*", "edge-*", "worker-*", "posternctl.yaml", "local.json")
+_MADE = ("audit", "certs", "secrets", "redis", "mariadb", "server-*", "edge-*", "worker-*", "portal-*", "posternctl.yaml", "local.json")
 
-_STOP_ORDER = ("edge", "worker", "server", "redis", "mariadb")
+_STOP_ORDER = ("portal", "edge", "worker", "server", "redis", "mariadb")
 
 
 def _rank(process: Process) -> int:

@@ -30,7 +30,7 @@ from redis_server import USERS, RedisServer  # noqa: E402
 __all__ = ["ROOT", "Authority", "CertificateError", "Leaf", "Process", "ProcessError", "Program", "Stack",
            "free_port", "wait_until"]
 
-PORTS = ("edge", "server", "redis", "mariadb", "edge_ops", "worker_ops", "server_ops")
+PORTS = ("edge", "server", "portal", "redis", "mariadb", "edge_ops", "worker_ops", "server_ops", "portal_ops")
 
 
 class Stack:
@@ -39,18 +39,19 @@ class Stack:
     `build`: a preset (build/<preset>/bin) or the build folder itself.
     `clients`: how many (client-00, client-01, …) or their ids; each is registered with its certificate.
     `workers`: how many.
+    `portals`: how many.
     `overrides`: configuration keys by program kind or instance: {"worker": {"retry_interval_ms": 500}}.
     `redis_options`, `mariadb_options`: settings that replace those of deployment/config.
-    `env`: environment by kind ("redis", "mariadb", "edge", "worker", "server"): {"redis": {"LD_PRELOAD": "…"}}.
+    `env`: environment by kind ("redis", "mariadb", "edge", "worker", "server", "portal"): {"redis": {"LD_PRELOAD": "…"}}.
     `ports`: fixed ports, by the names in PORTS; all others are free ones. Worker 1 uses worker_ops, worker n
-    worker_ops + 9 + n.
+    worker_ops + 9 + n. The first portal has the fixed ports.
     `component_life`: seconds that the certificates of server, edge and workers live, the edge's listener included; those
     of their profiles when none is given.
     `guard`: everything is killed when this Python process ends, however that ends.
     """
 
     def __init__(self, folder: Path, *, build: str | Path = "dev", clients: int | list[str] = 1,
-                 workers: int = 1, domain: str = "localhost", trust_domain: str = "postern.local",
+                 workers: int = 1, portals: int = 0, domain: str = "localhost", trust_domain: str = "postern.local",
                  overrides: dict[str, dict] | None = None, redis_options: dict[str, str] | None = None,
                  mariadb_options: dict[str, str] | None = None, env: dict[str, dict[str, str]] | None = None,
                  ports: dict[str, int] | None = None, component_life: int | None = None, guard: bool = True):
@@ -63,6 +64,7 @@ class Stack:
         self.client_ids = [f"client-{i:02}" for i in range(clients)] if isinstance(clients, int) else clients
         self.worker_names = [f"worker-{i + 1}" for i in range(workers)]
         self.component_life = component_life
+        self.portal_names = [f"portal-{i + 1}" for i in range(portals)]
         self.guard = guard
         self.ports = {name: (ports or {}).get(name) or free_port() for name in PORTS}
         self._fixed_ports = ports or {}
@@ -135,8 +137,10 @@ class Stack:
         self.ctl("db", "migrate")
 
     def start_programs(self) -> None:
-        """Starts server, edge and workers, and registers the clients."""
-        for kind, name in [("server", "server-1"), ("edge", "edge-1")] + [("worker", w) for w in self.worker_names]:
+        """Starts server, edge, workers and portals, and registers the clients."""
+        names = [("server", "server-1"), ("edge", "edge-1")]
+        names += [("worker", name) for name in self.worker_names] + [("portal", name) for name in self.portal_names]
+        for kind, name in names:
             self.programs[name] = self._program(kind, name)
         self._write_ctl_config()
         # Short-lived ones would be half over by now.
@@ -145,7 +149,7 @@ class Stack:
         self.programs["server-1"].start()
         self.register_clients()
         if self.component_life is not None:
-            self._enrol_components("edge", "listen", "worker")
+            self._enrol_components("edge", "listen", "worker", "portal")
         others = [program for program in self.programs.values() if program.kind != "server"]
         for program in others:
             program.start(wait=False)
@@ -153,7 +157,7 @@ class Stack:
             program.wait_ready()
 
     def stop(self) -> dict[str, int | None]:
-        """Stops everything in order: edge, workers, server, stores. Gives the exit codes; ProcessError, once all is
+        """Stops everything in order: portals, edge, workers, server, stores. Gives the exit codes; ProcessError, once all is
         stopped, when something had to be killed."""
         codes, faults = {}, []
         for process in self.processes():
@@ -172,7 +176,7 @@ class Stack:
 
     def processes(self) -> list[Process]:
         """All there are, in the order in which they are stopped."""
-        order = {"edge": 0, "worker": 1, "server": 2}
+        order = {"portal": 0, "edge": 1, "worker": 2, "server": 3}
         programs = sorted(self.programs.values(), key=lambda program: order[program.kind])
         stores = [store.process for store in (self.redis, self.mariadb) if store is not None]
         return [program.process for program in programs] + stores
@@ -183,6 +187,11 @@ class Stack:
     def edge_url(self) -> str:
         """The REST port's base URL."""
         return f"https://localhost:{self.ports['edge']}"
+
+    @property
+    def portal_url(self) -> str:
+        """The first portal's base URL."""
+        return f"https://localhost:{self.programs[self.portal_names[0]].config['listen.port']}"
 
     @property
     def root_ca(self) -> Path:
@@ -244,6 +253,7 @@ class Stack:
             self.authority = Authority.create(folder, self.trust_domain, self.bin)
         # The mesh's certificates are short-lived, and nothing remembers them: new ones at each start.
         others = [("operator", "local"), ("store", "redis"), ("store", "mariadb")]
+        others += [("listen", name) for name in self.portal_names]
         with ThreadPoolExecutor(max_workers=2) as pool:
             list(pool.map(lambda leaf: self.authority.issue(*leaf), others))
         self._enrol_components()
@@ -261,7 +271,7 @@ class Stack:
     def components(self) -> list[tuple[str, str]]:
         """Profile and name of each certificate that the programs renew."""
         return [("server", "server-1"), ("edge", "edge-1"), ("listen", "edge-1")] + [
-            ("worker", name) for name in self.worker_names]
+            ("worker", name) for name in self.worker_names] + [("portal", name) for name in self.portal_names]
 
     def enrol(self, profile: str, name: str) -> Leaf:
         """A component's certificate by the local command, as after its installation."""
@@ -271,7 +281,7 @@ class Stack:
         folder = self.folder / "secrets"
         folder.mkdir(exist_ok=True, mode=0o700)
         names = [f"redis_{user}" for user in USERS] + ["database_server", "database_migrator"]
-        for name in [*names, "master.key", "index.key"]:
+        for name in [*names, "master.key", "index.key", "portal.key"]:
             path = folder / name
             if not path.exists():
                 path.touch(mode=0o600)
@@ -287,19 +297,24 @@ class Stack:
         ops_port = self.ports[f"{kind}_ops"]
         if kind == "worker" and (index := self.worker_names.index(name)) > 0:
             ops_port = ops_port + 10 + index if "worker_ops" in self._fixed_ports else free_port()
+        if kind == "portal" and self.portal_names.index(name) > 0:
+            ops_port = free_port()
         program = Program(kind, name, self.folder / name, self.bin, ops_port, self.guard)
         program.process.env = self._env.get(kind, {})
         config = {"name": name, "trust_domain": self.trust_domain, "ops.address": "127.0.0.1",
                   "ops.port": ops_port, "trust.state_file": program.folder / "trust.state"} | self._mesh(kind, name)
-        config |= {"redis.host": "127.0.0.1", "redis.port": self.ports["redis"], "redis.user": kind,
-                   "redis.password_file": self._secret_file(f"redis_{kind}"),
-                   "redis.trust_file": self.authority.services_ca}
+        if kind != "portal":
+            config |= {"redis.host": "127.0.0.1", "redis.port": self.ports["redis"], "redis.user": kind,
+                       "redis.password_file": self._secret_file(f"redis_{kind}"),
+                       "redis.trust_file": self.authority.services_ca}
         if kind == "server":
             config |= self._server_config()
         else:
             config["server.target"] = self.server_target
         if kind == "edge":
             config |= self._edge_config(program)
+        if kind == "portal":
+            config |= self._portal_config(program)
         program.config = config | self.overrides.get(kind, {}) | self.overrides.get(name, {})
         return program
 
@@ -315,6 +330,15 @@ class Stack:
                 "listen.trust_file": self.authority.clients_ca,
                 "directory.cache_file": program.folder / "clients.cache"} | (
                     {"ops.docs_folder": docs} if (docs := self.build / "share" / "api").is_dir() else {})
+
+    def _portal_config(self, program: Program) -> dict:
+        listen = self.authority.leaf("listen", program.name)
+        share = self.build / "share" / "postern" / "portal"
+        first = program.name == self.portal_names[0]
+        return {"listen.address": "127.0.0.1", "listen.port": self.ports["portal"] if first else free_port(),
+                "listen.certificate_file": listen.certificate, "listen.key_file": listen.key,
+                "session.key_file": self._secret_file("portal.key"),
+                "templates_folder": share / "templates", "assets_folder": share / "assets"}
 
     def _server_config(self) -> dict:
         return {"listen.address": "127.0.0.1", "listen.port": self.ports["server"],

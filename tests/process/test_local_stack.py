@@ -62,11 +62,11 @@ class LocalStack(unittest.TestCase):
         self.assertEqual(self.command("status").returncode, 0)
 
         processes = [Process.attached(pid_file) for pid_file in self.folder.glob("*/*.pid")]
-        self.assertEqual(len(processes), 6)
+        self.assertEqual(len(processes), 7)
         down = self.command("down")
         self.assertEqual(down.returncode, 0, down.stdout + down.stderr)
         order = re.findall(r"stopping (\S+)", down.stdout)
-        self.assertEqual(order, ["edge-1", "worker-1", "worker-2", "server-1", "redis", "mariadb"])
+        self.assertEqual(order, ["portal-1", "edge-1", "worker-1", "worker-2", "server-1", "redis", "mariadb"])
         self.assertFalse([process.name for process in processes if process.running()])
         self.assertEqual(self.command("status").returncode, 3)
 

@@ -1,5 +1,6 @@
 #include "services/common/http/lane_state.h"
 
+#include <openssl/ssl.h>
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -69,6 +70,10 @@ std::size_t OpenCount::connections() const {
 bool OpenCount::AwaitNone(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   return none_.wait_for(lock, limit, [this] { return connections_ == 0 && acceptors_ == 0; });
+}
+
+bool Shared::WantsCertificates(asio::ssl::context& context) {
+  return (SSL_CTX_get_verify_mode(context.native_handle()) & SSL_VERIFY_PEER) != 0;
 }
 
 LaneState::LaneState(std::shared_ptr<Shared> server, Lane lane)

@@ -73,6 +73,7 @@ struct Shared {
   Shared(std::string listener, std::shared_ptr<boost::asio::ssl::context> context, Limits limit,
          PeerCheck check, metrics::Registry& registry)
       : name(std::move(listener)),
+        wants_certificates(context != nullptr && WantsCertificates(*context)),
         limits(limit),
         peer_check(std::move(check)),
         peers({limit.connections_per_peer, limit.requests, limit.requests_per_peer}, name,
@@ -91,6 +92,8 @@ struct Shared {
   }
 
   const std::string name;
+  // Whether the context asks for a client's certificate.
+  const bool wants_certificates;
   const Limits limits;
   const PeerCheck peer_check;
   PeerRegistry peers;
@@ -98,6 +101,8 @@ struct Shared {
   OpenCount open;
 
  private:
+  static bool WantsCertificates(boost::asio::ssl::context& context);
+
   mutable std::mutex mutex_;
   std::shared_ptr<boost::asio::ssl::context> tls_;
 };
@@ -136,7 +141,8 @@ class LaneState : public std::enable_shared_from_this<LaneState> {
     return coarse_now_ + limit + kSweepInterval;
   }
 
-  // A new connection is a stranger until it is admitted; on a plain listener it stays one.
+  // A new connection is a stranger until it is admitted; on a listener that asks for no certificate
+  // it stays one.
   std::list<Session*>::iterator Register(Session* session);
   void Admit(std::list<Session*>::iterator place);
   void Unregister(Session* session, std::list<Session*>::iterator place);

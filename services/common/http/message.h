@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,9 +22,25 @@ struct Request {
   std::shared_ptr<const tls::PeerCertificate> peer;  // Null on listeners without TLS.
   std::int64_t received_at_us =
       0;  // When the last byte had arrived, microseconds since the Unix epoch.
+  // Of the peer, without port; only on TLS listeners that ask for no certificate, where nothing
+  // else says who it is.
+  std::string remote_address;
 
   // The first value of the field; `name` in lower case.
   std::optional<std::string_view> Field(std::string_view name) const;
+};
+
+// A body that comes piece by piece for as long as both sides like, such as server-sent events. All
+// calls on the lane's thread.
+class BodyStream {
+ public:
+  virtual ~BodyStream() = default;
+  // Waits for the next piece; nullopt: that was all. A piece that the peer does not take within
+  // Limits::write_timeout ends the connection, so a stream that has nothing to say must say
+  // something now and then, or a peer that has gone is never noticed.
+  virtual boost::asio::awaitable<std::optional<std::string>> Next() = 0;
+  // The connection or the server ends: Next returns soon, and nullopt.
+  virtual void Cancel() = 0;
 };
 
 // An answer. The server adds Date, Content-Length and Connection.
@@ -33,6 +50,9 @@ struct Response {
   std::string body;
   std::vector<std::pair<std::string, std::string>> fields;
   bool close = false;  // Close the connection after it.
+  // Follows `body` when there is one; the answer then has no Content-Length and ends with the
+  // connection.
+  std::shared_ptr<BodyStream> stream;
 };
 
 }  // namespace postern::http

@@ -47,7 +47,7 @@ bool FormatAnswer(const Response& response, AnswerOptions options, const std::st
   out.clear();
   StrAppend(&out, "HTTP/1.1 ", response.status, " ", Reason(response.status), "\r\n", date_field);
   if (options.close) out.append("Connection: close\r\n");
-  if (!response.body.empty()) {
+  if (!response.body.empty() || options.open_end) {
     if (!IsFieldText(response.content_type)) return false;
     StrAppend(&out, "Content-Type: ", response.content_type, "\r\n");
   }
@@ -56,7 +56,9 @@ bool FormatAnswer(const Response& response, AnswerOptions options, const std::st
     StrAppend(&out, name, ": ", value, "\r\n");
   }
   const bool has_body = response.status != kNoContent;
-  if (has_body) StrAppend(&out, "Content-Length: ", response.body.size(), "\r\n");
+  if (has_body && !options.open_end) {
+    StrAppend(&out, "Content-Length: ", response.body.size(), "\r\n");
+  }
   out.append("\r\n");
   if (has_body && !options.head) out.append(response.body);
   return true;

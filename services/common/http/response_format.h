@@ -20,8 +20,9 @@ class DateField {
 };
 
 struct AnswerOptions {
-  bool close = false;  // Says `Connection: close`.
-  bool head = false;   // Leaves the body out, but not its length.
+  bool close = false;     // Says `Connection: close`.
+  bool head = false;      // Leaves the body out, but not its length.
+  bool open_end = false;  // More of the body follows until the connection ends: has no length.
 };
 
 // Replaces `out` by the whole answer, header and body, ready to be sent at once. False, with `out`

@@ -79,12 +79,14 @@ using PeerCheck =
 // Whether a peer that was let in may stay.
 using StayCheck = std::function<absl::Status(const tls::PeerCertificate&)>;
 
-// HTTP/1.1 server over mutual TLS (or plain, for operations ports). Requests with a body need
-// exactly one Content-Length; any Transfer-Encoding, more or less than one Host, and anything else
-// that could be read two ways is refused and the connection closed (RFC 9112, 11.2). Every
-// connection belongs to one lane for life; nothing is shared between lanes on the way of a request.
-// Several lanes share the port by SO_REUSEPORT: the kernel spreads the connections over them. The
-// handlers, the metrics and the lanes' io_contexts outlive the server.
+// HTTP/1.1 server over TLS (or plain, for operations ports). Whether clients must show a
+// certificate is the TLS context's to say: tls::ServerContext or tls::BrowserContext; those who
+// need not are nobody in particular, so limits by peer and the peer check do not apply to them.
+// Requests with a body need exactly one Content-Length; any Transfer-Encoding, more or less than
+// one Host, and anything else that could be read two ways is refused and the connection closed (RFC
+// 9112, 11.2). Every connection belongs to one lane for life; nothing is shared between lanes on
+// the way of a request. Several lanes share the port by SO_REUSEPORT: the kernel spreads the
+// connections over them. The handlers, the metrics and the lanes' io_contexts outlive the server.
 class Server {
  public:
   // `tls` may be null: plain HTTP. `name` is the label `listener` of the metrics.

@@ -96,6 +96,7 @@ void Session::Sweep(LaneState::Clock::time_point now) {
 }
 
 void Session::Drain() {
+  if (stream_ != nullptr) stream_->Cancel();
   if (phase_ != Phase::kIdle) return;
   deadline_ = std::min(deadline_, lane_->DeadlineIn(IdleLimit()));
   if (IdleLimit().count() > 0) return;
@@ -110,11 +111,15 @@ std::chrono::milliseconds Session::IdleLimit() const {
 
 void Session::Cut() {
   cut_ = true;
+  if (stream_ != nullptr) stream_->Cancel();
   transport_.Close();
 }
 
 bool Session::CutIfWaiting() {
-  if (cut_ || phase_ == Phase::kHandling || phase_ == Phase::kWriting) return false;
+  if (cut_ || phase_ == Phase::kHandling || phase_ == Phase::kWriting ||
+      phase_ == Phase::kStreaming) {
+    return false;
+  }
   Cut();
   return true;
 }
@@ -148,10 +153,13 @@ asio::awaitable<void> Session::Run() {
     Response response = co_await Handle(std::move(parser.request()));
     AnswerOptions options;
     options.head = parser.head();
-    options.close = response.close || !parser.keep_alive() || lane_->draining();
+    const std::shared_ptr<BodyStream> stream = options.head ? nullptr : std::move(response.stream);
+    options.open_end = stream != nullptr;
+    options.close = response.close || options.open_end || !parser.keep_alive() || lane_->draining();
     const bool sent = co_await Answer(std::move(response), options);
     large_body_.reset();
     if (!sent || cut_) co_return;
+    if (stream != nullptr) co_await Stream(stream);
     if (options.close) break;
     // Who sends many requests at once waits for the others between them.
     if (in_.size() > 0) co_await asio::post(asio::bind_executor(lane_->executor(), kAwait));
@@ -175,6 +183,10 @@ asio::awaitable<bool> Session::Handshake() {
     co_return false;
   }
   metrics.CountHandshake(SSL_get_version(transport_.ssl()), took.count());
+  if (!lane_->shared().wants_certificates) {
+    remote_address_ = transport_.RemoteAddress();
+    co_return true;
+  }
   co_return co_await Admit();
 }
 
@@ -283,6 +295,7 @@ asio::awaitable<Response> Session::Handle(Request request) {
 
 asio::awaitable<Response> Session::CallHandler(Request request) {
   request.peer = peer_;
+  request.remote_address = remote_address_;
   request.received_at_us = NowMicros();
   const char* failure = nullptr;
   try {
@@ -316,6 +329,20 @@ asio::awaitable<bool> Session::Answer(Response response, AnswerOptions options) 
 asio::awaitable<bool> Session::SendText(std::string_view text) {
   if (transport_.Send(text)) co_return true;
   co_return co_await transport_.Flush();
+}
+
+asio::awaitable<void> Session::Stream(std::shared_ptr<BodyStream> stream) {
+  stream_ = stream;
+  if (lane_->draining()) stream->Cancel();
+  while (!cut_) {
+    Enter(Phase::kStreaming, kNoLimit);
+    std::optional<std::string> piece = co_await stream->Next();
+    if (cut_ || !piece.has_value()) break;
+    Enter(Phase::kWriting, lane_->shared().limits.write_timeout);
+    const bool sent = co_await SendText(*piece);
+    if (!sent) break;
+  }
+  stream_ = nullptr;
 }
 
 asio::awaitable<void> Session::Refuse(Refusal refusal, bool head) {

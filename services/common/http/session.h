@@ -41,7 +41,7 @@ class Session {
   bool admitted() const { return admitted_; }
 
  private:
-  enum class Phase { kHandshake, kIdle, kHeader, kBody, kHandling, kWriting, kClosing };
+  enum class Phase { kHandshake, kIdle, kHeader, kBody, kHandling, kWriting, kStreaming, kClosing };
   enum class Read { kRequest, kRefused, kGone };
 
   void Enter(Phase phase, std::chrono::milliseconds limit);
@@ -62,6 +62,8 @@ class Session {
   boost::asio::awaitable<Response> CallHandler(Request request);
   // False when the connection is broken.
   boost::asio::awaitable<bool> Answer(Response response, AnswerOptions options);
+  // Sends what a stream has until it or the connection ends.
+  boost::asio::awaitable<void> Stream(std::shared_ptr<BodyStream> stream);
   boost::asio::awaitable<void> Refuse(Refusal refusal, bool head);
   boost::asio::awaitable<void> CloseAfterFailure();
   boost::asio::awaitable<bool> SendText(std::string_view text);
@@ -72,6 +74,8 @@ class Session {
   std::shared_ptr<const tls::PeerCertificate> peer_;
   std::unique_ptr<const PeerRegistry::Connection> registration_;
   std::unique_ptr<LargeBodies::Permit> large_body_;  // Of the request in hand.
+  std::string remote_address_;          // Where nobody shows a certificate.
+  std::shared_ptr<BodyStream> stream_;  // Being sent.
   bool admitted_ = false;
   Phase phase_ = Phase::kHandshake;
   LaneState::Clock::time_point deadline_;

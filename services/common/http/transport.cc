@@ -271,6 +271,13 @@ void Transport::ReleaseBuffers() {
   if (ssl_ != nullptr) SSL_free_buffers(ssl_.get());
 }
 
+std::string Transport::RemoteAddress() const {
+  boost::system::error_code ec;
+  const asio::ip::tcp::endpoint remote = socket_.remote_endpoint(ec);
+  if (ec) return {};
+  return remote.address().to_string();
+}
+
 void Transport::CancelWaits() {
   boost::system::error_code ignored;
   socket_.cancel(ignored);

@@ -72,6 +72,8 @@ class Transport {
   void CancelWaits();
   void Close();
 
+  // The peer's address without port; empty when it has gone.
+  std::string RemoteAddress() const;
   // Null on plain connections.
   SSL* ssl() const { return ssl_.get(); }
 

@@ -12,8 +12,10 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "services/common/base/time.h"
@@ -62,19 +64,30 @@ struct UnaryCall {
 
 }  // namespace internal
 
+// What a call carries besides its request. A deadline alone will do.
+struct CallOptions {
+  using Metadata = std::vector<std::pair<std::string, std::string>>;
+  CallOptions(Deadline by) : deadline(by) {}
+  CallOptions(Deadline by, Metadata with) : deadline(by), metadata(std::move(with)) {}
+
+  Deadline deadline;
+  Metadata metadata;  // Names in lower case, such as `authorization`. Nothing of it is logged.
+};
+
 // Starts a unary call; completes as `void(absl::StatusOr<Response>)` on the completion token's
 // executor. Cancelling the operation cancels the call. A plain function, not a coroutine: `stub`
 // must live until it completes, `request` is taken.
 template <typename AsyncStub, typename Request, typename Response, typename Token>
 auto AsyncUnary(std::type_identity_t<AsyncStub>* stub,
                 UnaryMethod<AsyncStub, Request, Response> method,
-                std::type_identity_t<Request> request, Deadline deadline, Token&& token) {
+                std::type_identity_t<Request> request, CallOptions options, Token&& token) {
   auto initiate = [](auto handler, AsyncStub* callee,
                      UnaryMethod<AsyncStub, Request, Response> call_method, Request call_request,
-                     Deadline call_deadline) {
+                     CallOptions call_options) {
     using Call = internal::UnaryCall<Request, Response, decltype(handler)>;
     auto call = std::make_shared<Call>(std::move(handler), std::move(call_request));
-    SetDeadline(call->context, call_deadline);
+    SetDeadline(call->context, call_options.deadline);
+    for (const auto& [name, value] : call_options.metadata) call->context.AddMetadata(name, value);
     auto slot = boost::asio::get_associated_cancellation_slot(call->handler);
     if (slot.is_connected()) {
       // Weak: the slot is cleared only on completion, and an owner here would keep the call alive
@@ -96,7 +109,7 @@ auto AsyncUnary(std::type_identity_t<AsyncStub>* stub,
                            std::move(on_done));
   };
   return boost::asio::async_initiate<Token, void(absl::StatusOr<Response>)>(
-      std::move(initiate), token, stub, method, std::move(request), deadline);
+      std::move(initiate), token, stub, method, std::move(request), std::move(options));
 }
 
 // The same for coroutines: `co_await rpc::Call(stub->async(), &…::async_interface::GetMessage,
@@ -104,8 +117,9 @@ auto AsyncUnary(std::type_identity_t<AsyncStub>* stub,
 template <typename AsyncStub, typename Request, typename Response>
 boost::asio::awaitable<absl::StatusOr<Response>> Call(
     std::type_identity_t<AsyncStub>* stub, UnaryMethod<AsyncStub, Request, Response> method,
-    std::type_identity_t<Request> request, Deadline deadline) {
-  return AsyncUnary(stub, method, std::move(request), deadline, boost::asio::use_awaitable);
+    std::type_identity_t<Request> request, CallOptions options) {
+  return AsyncUnary(stub, method, std::move(request), std::move(options),
+                    boost::asio::use_awaitable);
 }
 
 }  // namespace postern::rpc

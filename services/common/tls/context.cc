@@ -81,12 +81,16 @@ absl::Status SetPolicy(SSL_CTX* context) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<Context>> MakeContext(Context::method method, const Files& files) {
+enum class Trust { kFromFile, kNobody };
+
+absl::StatusOr<std::shared_ptr<Context>> MakeContext(Context::method method, const Files& files,
+                                                     Trust trust = Trust::kFromFile) {
   auto context = std::make_shared<Context>(method);
   SSL_CTX* native = context->native_handle();
   ERR_clear_error();
   if (absl::Status status = SetPolicy(native); !status.ok()) return status;
   if (absl::Status status = UseCertificateAndKey(native, files); !status.ok()) return status;
+  if (trust == Trust::kNobody) return context;
   if (absl::Status status = UseTrust(native, files); !status.ok()) return status;
   return context;
 }
@@ -103,6 +107,14 @@ absl::StatusOr<std::shared_ptr<Context>> ServerContext(const Files& files) {
   SSL_CTX_set_client_CA_list(native, SSL_load_client_CA_file(files.trust.c_str()));
   // Without one, OpenSSL fails the handshake of a client that offers a session from elsewhere.
   SSL_CTX_set_session_id_context(native, kSessionIdContext, sizeof kSessionIdContext - 1);
+  return context;
+}
+
+absl::StatusOr<std::shared_ptr<Context>> BrowserContext(const Files& files) {
+  absl::StatusOr<std::shared_ptr<Context>> context =
+      MakeContext(Context::tls_server, files, Trust::kNobody);
+  if (!context.ok()) return context;
+  SSL_CTX_set_verify((*context)->native_handle(), SSL_VERIFY_NONE, nullptr);
   return context;
 }
 

@@ -16,6 +16,9 @@ namespace postern::tls {
 // names the file and what is wrong with it, a key that does not belong to the certificate included.
 absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> ServerContext(const Files& files);
 
+// The same for browsers, which show no certificate: `files.trust` is not looked at.
+absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> BrowserContext(const Files& files);
+
 // A client context that shows `files.certificate` and trusts `files.trust`. The caller sets the
 // host name to verify per connection with boost::asio::ssl::host_name_verification.
 absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> ClientContext(const Files& files);

@@ -21,6 +21,10 @@ absl::StatusOr<std::shared_ptr<ContextSource>> ContextSource::Client(Files files
   return Open(&ClientContext, std::move(files));
 }
 
+absl::StatusOr<std::shared_ptr<ContextSource>> ContextSource::Browser(Files files) {
+  return Open(&BrowserContext, std::move(files));
+}
+
 absl::StatusOr<std::shared_ptr<ContextSource>> ContextSource::Open(Make make, Files files) {
   std::shared_ptr<ContextSource> source(new ContextSource(make, std::move(files)));
   if (auto refreshed = source->Refresh(); !refreshed.ok()) return refreshed.status();

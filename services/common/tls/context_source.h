@@ -23,6 +23,8 @@ class ContextSource {
   // start.
   static absl::StatusOr<std::shared_ptr<ContextSource>> Server(Files files);
   static absl::StatusOr<std::shared_ptr<ContextSource>> Client(Files files);
+  // As BrowserContext.
+  static absl::StatusOr<std::shared_ptr<ContextSource>> Browser(Files files);
 
   // The context of the files as they are now. Looks at the files' times: cheap enough for every
   // connection that this process opens, not for every one that it accepts.

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -29,7 +30,30 @@ namespace asio = boost::asio;
 // More than the sockets' buffers of both sides take.
 inline constexpr std::size_t kBigAnswer = 16'000'000;
 
-// Echoes; `/wait` holds its answer back until Release, `/throw` fails.
+// Two pieces, then nothing until it is cancelled.
+class TestStream final : public BodyStream {
+ public:
+  TestStream(asio::io_context& io, std::atomic<int>& cancelled)
+      : gate_(io, asio::steady_timer::time_point::max()), cancelled_(cancelled) {}
+  asio::awaitable<std::optional<std::string>> Next() override {
+    if (++pieces_ <= 2) co_return StrCat("piece ", pieces_, "\n");
+    if (!over_) co_await gate_.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_return std::nullopt;
+  }
+  void Cancel() override {
+    over_ = true;
+    ++cancelled_;
+    gate_.cancel();
+  }
+
+ private:
+  asio::steady_timer gate_;
+  std::atomic<int>& cancelled_;
+  int pieces_ = 0;
+  bool over_ = false;
+};
+
+// Echoes; `/wait` holds its answer back until Release, `/throw` fails, `/stream` goes on.
 class TestHandler final : public Handler {
  public:
   explicit TestHandler(asio::io_context& io)
@@ -44,7 +68,12 @@ class TestHandler final : public Handler {
       if (!released_) co_await gate_.async_wait(asio::as_tuple(asio::use_awaitable));
     }
     Response response;
-    if (request.path == "/big") {
+    if (request.path == "/stream") {
+      response.content_type = "text/event-stream";
+      response.stream = std::make_shared<TestStream>(io_, cancelled);
+    } else if (request.path == "/who") {
+      response.body = StrCat("[", request.remote_address, "]");
+    } else if (request.path == "/big") {
       response.body.assign(kBigAnswer, 'x');
     } else if (request.path == "/forge") {
       response.fields.emplace_back("X-A", "b\r\nX-Forged: 1");
@@ -73,6 +102,7 @@ class TestHandler final : public Handler {
 
   std::atomic<int> handled{0};
   std::atomic<int> waiting{0};
+  std::atomic<int> cancelled{0};         // Streams.
   std::atomic<int> handled_at_order{0};  // How many came before `/order`.
 
  private:
@@ -86,7 +116,7 @@ class RunningServer {
  public:
   // `listener`: a socket to take over; without one it listens on a free port.
   RunningServer(const tls::Files* files, Limits limits, std::size_t lanes, PeerCheck check,
-                int listener = -1) {
+                int listener = -1, bool for_browsers = false) {
     std::vector<Lane> all;
     for (std::size_t i = 0; i < lanes; ++i) {
       ios_.push_back(std::make_unique<asio::io_context>(1));
@@ -97,7 +127,9 @@ class RunningServer {
       all.push_back(lane);
     }
     std::shared_ptr<asio::ssl::context> context;
-    if (files != nullptr) context = tls::ServerContext(*files).value();
+    if (files != nullptr) {
+      context = (for_browsers ? tls::BrowserContext(*files) : tls::ServerContext(*files)).value();
+    }
     server_ = std::make_unique<Server>("test", all, context, limits, std::move(check), metrics);
     const absl::Status listening =
         listener >= 0 ? server_->Adopt(listener) : server_->Listen("127.0.0.1", 0);

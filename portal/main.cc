@@ -1,0 +1,60 @@
+#include <iostream>
+
+#include "portal/application.h"
+#include "portal/settings.h"
+#include "services/common/app/command_line.h"
+#include "services/common/app/process.h"
+#include "services/common/app/signals.h"
+#include "services/common/log/log.h"
+#include "services/common/rpc/log.h"
+
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::cerr << "postern-portal: " << status.message() << '\n';
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using postern::portal::Application;
+  postern::app::PrepareProcess();
+  const auto parsed = postern::app::ParseCommandLine(
+      argc, argv, "postern-portal",
+      "Shows messages, and manages who sends and reads them, in a browser.",
+      "/etc/postern/portal.yaml");
+  if (parsed.exit_code.has_value()) return *parsed.exit_code;
+
+  postern::portal::Settings settings;
+  auto schema = postern::portal::MakeSchema(settings);
+  const absl::Status loaded = schema.Load(parsed.command_line.config_path);
+  if (!loaded.ok()) return Fail(loaded);
+  if (parsed.command_line.print_config) std::cout << schema.Print();
+  if (parsed.command_line.print_config || parsed.command_line.check_config) return 0;
+
+  const absl::Status undumpable = postern::app::DisableCoreDumps();
+  if (!undumpable.ok()) return Fail(undumpable);
+
+  postern::log::Settings log;
+  log.program = "portal";
+  log.level = settings.log_level;
+  log.folder = settings.log_folder;
+  const absl::Status logging = postern::log::Start(log);
+  if (!logging.ok()) return Fail(logging);
+  postern::rpc::RedirectLog();
+
+  int exit_code = 0;
+  {
+    Application application(settings);
+    const absl::Status started = application.Start();
+    if (started.ok()) {
+      postern::app::WaitForStop();
+      application.Stop();
+    } else {
+      exit_code = Fail(started);
+    }
+  }
+  postern::log::Stop();
+  postern::app::EndProcess(exit_code);
+}

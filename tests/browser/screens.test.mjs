@@ -1,0 +1,91 @@
+// Every screen for both roles, in both themes, at three widths: accessible, within its window, without an error in the browser.
+
+import { after, test } from "node:test";
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { checkAccessibility, checkReflow, closeBrowser, openWindow, signIn, world } from "./harness.mjs";
+
+const WIDTHS = [320, 768, 1280];
+const SHOTS = process.env.POSTERN_SCREENSHOTS;
+// Screens of the manuals, by file name.
+const FOR_MANUALS = new Set(["dashboard", "messages", "message", "profile", "users", "user", "clients", "certificates",
+  "certificate_new", "queue", "statistics", "audit", "database", "system", "login"]);
+
+const { message, dead, client, user, serial } = world.examples;
+const PUBLIC = { landing: "/", login: "/login" };
+const EVERYONE = {
+  dashboard: "/dashboard", messages: "/messages", messages_filtered: "/messages?state=dead&state=retrying&range=24h&client=acme",
+  messages_none: "/messages?ref=nothing-has-this", messages_faulty: "/messages?number=12", message: `/messages/${message}`,
+  message_dead: `/messages/${dead}`, profile: "/profile", help: "/help", error_404: "/nothing",
+};
+const ADMIN = {
+  queue: "/queue", redrive: "/queue/redrive", statistics: "/statistics?range=1h", clients: "/clients", client: `/clients/${client}`,
+  client_new: "/new-client", suspend: `/clients/${client}/suspend`, certificates: "/certificates", certificate: `/certificates/${serial}`,
+  certificate_new: "/certificates/new?client=acme", revoke: `/certificates/${serial}/revoke`, users: "/users", user: `/users/${user}`,
+  user_new: "/users/new", confirm: `/users/${user}/confirm?act=disable`, audit: "/audit", database: "/database",
+  purge: "/database/purge", system: "/system",
+};
+
+after(closeBrowser);
+
+async function look(page, name, width) {
+  await page.setViewportSize({ width, height: 900 });
+  await checkReflow(page, `${name} at ${width}`);
+}
+
+async function walk(role, screens, theme) {
+  const window = await openWindow({ colorScheme: theme, expected: [/status of (404|403|422)/] });
+  const { page } = window;
+  if (role !== "public") await signIn(page, world.people[role]);
+  for (const [name, path] of Object.entries(screens)) {
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.goto(path);
+    const title = await page.title();
+    assert.match(title, / · Postern$/, `${path} has a title`);
+    assert.equal(await page.locator("h1").count(), 1, `${path} has one heading`);
+    await page.waitForLoadState("load");
+    await checkAccessibility(page, `${name} (${role}, ${theme})`);
+    for (const width of WIDTHS) await look(page, name, width);
+    await checkAccessibility(page, `${name} (${role}, ${theme}) at 1280`);
+    if (SHOTS) await shoot(page, name, role, theme);
+  }
+  await window.close();
+}
+
+async function shoot(page, name, role, theme) {
+  mkdirSync(SHOTS, { recursive: true });
+  const wanted = role === "public" || (role === "user") === (name in EVERYONE);
+  if (!FOR_MANUALS.has(name) || !wanted || theme !== "light") return;
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+  if (name === "messages") {
+    await page.setViewportSize({ width: 390, height: 800 });
+    await page.screenshot({ path: join(SHOTS, "messages_narrow.png") });
+  }
+}
+
+for (const theme of ["light", "dark"]) {
+  test(`everybody, ${theme}`, () => walk("public", PUBLIC, theme));
+  test(`user, ${theme}`, () => walk("user", { ...EVERYONE, error_403: "/users" }, theme));
+  test(`administrator, ${theme}`, () => walk("admin", { ...EVERYONE, ...ADMIN }, theme));
+}
+
+test("a chosen theme wins over the system's", async () => {
+  const window = await openWindow({ colorScheme: "light" });
+  const { page } = window;
+  await signIn(page, world.people.user);
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.locator(".side > .foot").getByRole("button", { name: "Dark" }).click();
+  await page.waitForLoadState("load");
+  assert.notEqual(await background(), light);
+  await page.emulateMedia({ colorScheme: "light" });
+  assert.notEqual(await background(), light);
+  await page.locator(".side > .foot").getByRole("button", { name: "System" }).click();
+  await page.waitForLoadState("load");
+  assert.equal(await background(), light);
+  await page.emulateMedia({ colorScheme: "dark" });
+  assert.notEqual(await background(), light);
+  await window.close();
+});
