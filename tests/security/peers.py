@@ -47,9 +47,26 @@ def grpc_hello(connection: ssl.SSLSocket) -> bool:
     """Whether the server speaks HTTP/2 to this peer: it does once it has let the certificate in."""
     try:
         connection.sendall(_PREFACE)
-        return len(connection.recv(9)) == 9
+        return _read_frame(connection) is not None
     except OSError:
         return False
+
+
+def _read_frame(connection: ssl.SSLSocket) -> int | None:
+    """The kind of the next frame, which is read whole; None at the end."""
+    def exactly(size: int) -> bytes | None:
+        received = b""
+        while len(received) < size:
+            more = connection.recv(size - len(received))
+            if not more:
+                return None
+            received += more
+        return received
+
+    head = exactly(9)
+    if head is None or exactly(int.from_bytes(head[:3], "big")) is None:
+        return None
+    return head[3]
 
 
 def _literal(name: str, value: str) -> bytes:
@@ -69,25 +86,12 @@ def grpc_watch(connection: ssl.SSLSocket) -> bool:
     call += _frame(_DATA, _END_STREAM, bytes(5))
     try:
         connection.sendall(call)
-        received = b""
-        while not _has_data(received):
-            more = connection.recv(65536)
-            if not more:
+        while (kind := _read_frame(connection)) != _DATA:
+            if kind is None:
                 return False
-            received += more
         return True
     except OSError:
         return False
-
-
-def _has_data(received: bytes) -> bool:
-    """Whether a whole DATA frame is in it."""
-    while len(received) >= 9:
-        size, kind = int.from_bytes(received[:3], "big"), received[3]
-        if kind == _DATA and len(received) >= 9 + size:
-            return True
-        received = received[9 + size:]
-    return False
 
 
 def wait_closed(connection: ssl.SSLSocket, seconds: float) -> float | None:
