@@ -74,8 +74,8 @@ class Session {
   std::shared_ptr<const tls::PeerCertificate> peer_;
   std::unique_ptr<const PeerRegistry::Connection> registration_;
   std::unique_ptr<LargeBodies::Permit> large_body_;  // Of the request in hand.
-  std::string remote_address_;          // Where nobody shows a certificate.
-  std::shared_ptr<BodyStream> stream_;  // Being sent.
+  std::string remote_address_;                       // Where nobody shows a certificate.
+  std::shared_ptr<BodyStream> stream_;               // Being sent.
   bool admitted_ = false;
   Phase phase_ = Phase::kHandshake;
   LaneState::Clock::time_point deadline_;

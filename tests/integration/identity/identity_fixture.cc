@@ -76,7 +76,8 @@ TestServer::TestServer(const db::Settings& database, test::TestCertificates& cer
   EXPECT_TRUE(started.ok()) << started;
   started = directory_.Start();
   EXPECT_TRUE(started.ok()) << started;
-  started = rpc_.Start("127.0.0.1", 0, certificates.Leaf("server", "server-1"), {&service_});
+  started =
+      rpc_.Start("127.0.0.1", 0, certificates.Leaf("server", "server-1"), nullptr, {&service_});
   EXPECT_TRUE(started.ok()) << started;
 }
 
