@@ -55,7 +55,8 @@ class StatisticsTest : public ::testing::Test {
     folder_ = std::make_unique<Folder>(settings_, metrics_);
     database_ = std::make_unique<db::Executor>(settings_, 2, 64, metrics_);
     service_ = std::make_unique<StatisticsService>(
-        *database_, [this](const grpc::ServerContextBase&) { return absl::StatusOr(caller_); },
+        *database_,
+        [this](const grpc::ServerContextBase&) -> absl::StatusOr<rpc::Caller> { return caller_; },
         [] {
           v1::QueueFigures queue;
           queue.set_entries(42);
