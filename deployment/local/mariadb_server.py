@@ -36,7 +36,8 @@ class MariaDbServer:
         if len(str(self.socket)) > 100:  # A socket's path has at most 107 bytes.
             digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
             self.socket = Path(tempfile.gettempdir()) / f"postern-{digest}.sock"
-        self.process = Process("mariadb", [], self.folder / "mariadb.log", guard=guard, yielding=True)
+        self.process = Process("mariadb", [], self.folder / "mariadb.log", guard=guard,
+                               scheduling="yielding")
 
     def start(self) -> None:
         """Makes its data folder if there is none, starts it, and returns when it answers. The first start makes the

@@ -15,6 +15,8 @@ from typing import Callable
 # ends with the interpreter.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
+_SCHEDULING = Path(__file__).resolve().parent / "scheduling.py"
+
 # Below the range that the kernel takes ports for outgoing connections from.
 _PORTS = range(20000, 32000)
 _given_ports: set[int] = set()
@@ -70,18 +72,18 @@ class Process:
     `.pid`, says which process it is while it runs, for `attached`.
 
     `guard`: it is killed when this Python process ends, however that ends.
-    `yielding`: it shares this machine with programs that somebody waits for, and lets them run first (SCHED_BATCH).
+    `scheduling`: its place among the programs of this machine, "prompt" or "yielding": see scheduling.py.
     `listener`, where it is set before the start: a listening socket that it is handed over as systemd does.
     """
 
     def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None,
-                 guard: bool = True, yielding: bool = False):
+                 guard: bool = True, scheduling: str | None = None):
         self.name = name
         self.command = [str(word) for word in command]
         self.log = Path(log)
         self.env = env or {}
         self.guard = guard
-        self.yielding = yielding
+        self.scheduling = scheduling
         self.listener: socket.socket | None = None
         self.pid: int | None = None
         self.started: int | None = None
@@ -93,8 +95,8 @@ class Process:
         if self.running():
             raise ProcessError(f"{self.name} runs already (pid {self.pid})")
         command = self.command
-        if self.yielding:
-            command = ["chrt", "--batch", "0", *command]
+        if self.scheduling is not None:
+            command = [str(_SCHEDULING), self.scheduling, *command]
         if self.guard:
             command = ["setpriv", "--pdeathsig", "KILL", *command]
         descriptors = ()

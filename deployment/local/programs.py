@@ -22,7 +22,7 @@ class Program:
         binary = Path(bin_folder) / f"postern-{kind}"
         command = [str(binary), "--config", str(self.folder / f"{kind}.yaml")]
         self.process = Process(name, command, self.folder / f"{name}.log", guard=guard,
-                               yielding=kind in ("server", "worker"))
+                               scheduling=None if kind == "edge" else "yielding")
 
     def start(self, wait: bool = True, seconds: float = 30) -> None:
         """Writes its configuration and starts it; waits until it is ready, unless told otherwise."""

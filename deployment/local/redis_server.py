@@ -26,7 +26,7 @@ class RedisServer:
         self._leaf, self._trust, self._client = leaf, trust, client
         self._passwords = passwords
         self.data = self.folder / "data"
-        self.process = Process("redis", [], self.folder / "redis.log", guard=guard)
+        self.process = Process("redis", [], self.folder / "redis.log", guard=guard, scheduling="prompt")
 
     def start(self) -> None:
         """Writes its configuration, starts it, and returns when it answers."""

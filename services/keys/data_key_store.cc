@@ -126,10 +126,12 @@ absl::StatusOr<std::shared_ptr<const crypto::Secret>> DataKeyStore::Find(
     return absl::UnavailableError("the database did not give the data key in time");
   }
   absl::StatusOr<crypto::Secret> key = found.get();
-  if (!key.ok()) {
+  if (absl::IsFailedPrecondition(key.status())) {
     unusable_.Increment();
-    return absl::UnavailableError(key.status().message());
+    return key.status();
   }
+  // Whatever the database said: it was not able to tell.
+  if (!key.ok()) return absl::UnavailableError(key.status().message());
   auto shared = std::make_shared<const crypto::Secret>(*std::move(key));
   Remember(id, shared);
   return shared;
@@ -138,26 +140,26 @@ absl::StatusOr<std::shared_ptr<const crypto::Secret>> DataKeyStore::Find(
 absl::StatusOr<crypto::Secret> DataKeyStore::Load(db::Connection& connection, const Uuid& id,
                                                   const v1::WrappedDataKey& carried) const {
   absl::StatusOr<v1::WrappedDataKey> stored = Select(connection, id);
-  if (!stored.ok()) return stored.status();
+  if (!stored.ok()) return absl::UnavailableError(stored.status().message());
   const std::shared_ptr<const MasterKeys> masters = Masters();
   const bool known = !stored->ciphertext().empty();
   absl::StatusOr<crypto::Secret> own =
       known ? masters->Unwrap(id, *stored)
-            : absl::UnavailableError(StrCat("data key ", id.ToString(), " is unknown"));
+            : absl::FailedPreconditionError(StrCat("data key ", id.ToString(), " is unknown"));
   if (own.ok() || carried.ciphertext().empty()) return own;
   // Only what the master key vouches for enters the table.
   absl::StatusOr<crypto::Secret> key = masters->Unwrap(id, carried);
   if (!key.ok()) return known ? std::move(own) : std::move(key);
   if (!known) {
     const auto inserted = Insert(connection, id, carried, kAdopted);
-    if (!inserted.ok()) return inserted.status();
+    if (!inserted.ok()) return absl::UnavailableError(inserted.status().message());
     adopted_.Increment();
     return key;
   }
   const auto repaired = connection.Execute(
       kRepair, {std::int64_t{carried.master_key_version()}, std::string_view(carried.ciphertext()),
                 id.bytes(), std::string_view(stored->ciphertext())});
-  if (!repaired.ok()) return repaired.status();
+  if (!repaired.ok()) return absl::UnavailableError(repaired.status().message());
   log::Warn("data_key_repaired", "id", id.ToString());
   repaired_.Increment();
   return key;

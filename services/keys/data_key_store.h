@@ -46,8 +46,9 @@ class DataKeyStore {
 
   // The key with this id. One that the table does not hold is taken over from `wrapped` (how it
   // travelled with a message) and put into the table; so is one that the table holds damaged.
-  // Blocks for at most a few seconds when the key is not in memory. Unavailable when there is no
-  // usable key: unknown, wrapped by another master key, or the database is away.
+  // Blocks for at most a few seconds when the key is not in memory. FailedPrecondition when there is
+  // no usable key: unknown, or wrapped by a master key that is not here. Unavailable when the
+  // database is away or too slow to tell.
   absl::StatusOr<std::shared_ptr<const crypto::Secret>> Find(const Uuid& id,
                                                              const v1::WrappedDataKey& wrapped);
 

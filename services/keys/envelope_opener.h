@@ -39,7 +39,7 @@ class EnvelopeOpener {
  public:
   EnvelopeOpener(std::shared_ptr<DataKeyStore> data_keys, const crypto::Secret& index_key);
 
-  // Unavailable as from DataKeyStore::Find; DataLoss when a ciphertext was altered or belongs to
+  // FailedPrecondition and Unavailable as from DataKeyStore::Find; DataLoss when a ciphertext was altered or belongs to
   // another message, client or field.
   absl::StatusOr<Opened> Open(const Sealed& sealed);
   NumberIndex& number_index() { return number_index_; }

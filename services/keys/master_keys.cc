@@ -38,16 +38,16 @@ absl::StatusOr<crypto::Secret> MasterKeys::Unwrap(const Uuid& data_key_id,
                                                   const v1::WrappedDataKey& wrapped) const {
   const auto master_key = keys_.find(wrapped.master_key_version());
   if (master_key == keys_.end()) {
-    return absl::UnavailableError(
+    return absl::FailedPreconditionError(
         StrCat("no master key of version ", wrapped.master_key_version()));
   }
   auto aead = crypto::Aead::Create(master_key->second.view());
   if (!aead.ok()) return aead.status();
   absl::StatusOr<std::string> opened = aead->Open(wrapped.ciphertext(), data_key_id.bytes());
   if (!opened.ok() || opened->size() != crypto::kAeadKeySize) {
-    return absl::UnavailableError(StrCat("data key ", data_key_id.ToString(),
-                                         " does not open with master key version ",
-                                         wrapped.master_key_version()));
+    return absl::FailedPreconditionError(StrCat("data key ", data_key_id.ToString(),
+                                                " does not open with master key version ",
+                                                wrapped.master_key_version()));
   }
   crypto::Secret key(*opened);
   OPENSSL_cleanse(opened->data(), opened->size());

@@ -58,7 +58,13 @@ void DeliveryService::Open(const std::shared_ptr<Call>& call) {
   std::unique_ptr<EnvelopeReader> reader = TakeReader();
   for (int i = 0; i < count; ++i) {
     v1::DeliveryOutcome& outcome = *call->response->add_outcomes();
-    DeliveryItem item = OpenOne(*reader, call->request->deliveries(i), outcome);
+    absl::StatusOr<DeliveryItem> opened = OpenOne(*reader, call->request->deliveries(i), outcome);
+    if (!opened.ok()) {
+      GiveBack(std::move(reader));
+      call->reactor->Finish(rpc::ToGrpc(opened.status()));
+      return;
+    }
+    DeliveryItem item = *std::move(opened);
     if (outcome.result() != v1::DELIVERY_RESULT_UNSPECIFIED) continue;
     items.push_back(std::move(item));
     call->positions.push_back(i);
@@ -82,9 +88,11 @@ void DeliveryService::Open(const std::shared_ptr<Call>& call) {
   }
 }
 
-// Sets `outcome` when the delivery ends here; otherwise the item is for the writer.
-DeliveryItem DeliveryService::OpenOne(EnvelopeReader& reader, const v1::Delivery& delivery,
-                                      v1::DeliveryOutcome& outcome) {
+// Sets `outcome` when the delivery ends here; otherwise the item is for the writer. Unavailable
+// when nobody can tell now whether it opens: no attempt of anything.
+absl::StatusOr<DeliveryItem> DeliveryService::OpenOne(EnvelopeReader& reader,
+                                                      const v1::Delivery& delivery,
+                                                      v1::DeliveryOutcome& outcome) {
   DeliveryItem item;
   item.delivery = &delivery;
   if (!delivery.unreadable_entry().empty()) {
@@ -105,6 +113,8 @@ DeliveryItem DeliveryService::OpenOne(EnvelopeReader& reader, const v1::Delivery
     item.number = *std::move(number);
   } else if (absl::IsDataLoss(number.status())) {
     item.dead_reason = kAuthenticationFailed;
+  } else if (!absl::IsFailedPrecondition(number.status())) {
+    return absl::UnavailableError("the data key cannot be looked up");
   } else {
     key_unknown_.Increment();
     outcome.set_result(v1::DELIVERY_RESULT_RETRY);

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "postern/v1/delivery_service.grpc.pb.h"
 #include "services/common/exec/bounded_executor.h"
 #include "services/common/metrics/metrics.h"
@@ -35,8 +36,8 @@ class DeliveryService final : public v1::DeliveryService::CallbackService {
  private:
   struct Call;
   void Open(const std::shared_ptr<Call>& call);
-  DeliveryItem OpenOne(EnvelopeReader& reader, const v1::Delivery& delivery,
-                       v1::DeliveryOutcome& outcome);
+  absl::StatusOr<DeliveryItem> OpenOne(EnvelopeReader& reader, const v1::Delivery& delivery,
+                                       v1::DeliveryOutcome& outcome);
   std::unique_ptr<EnvelopeReader> TakeReader();
   void GiveBack(std::unique_ptr<EnvelopeReader> reader);
 

@@ -39,8 +39,8 @@ struct OpenedMessage {
 // share (data keys) is the implementation's to guard.
 //
 // Both functions fail with DataLoss when a ciphertext does not open under its key (altered: never
-// will), and with Unavailable when there is no usable key (unknown, or the master key is another
-// one: an outage, try again).
+// will), with FailedPrecondition when there is no usable key (unknown, or the master key is another
+// one: until an operator brings it back), and with Unavailable when nobody can tell now.
 class EnvelopeReader {
  public:
   virtual ~EnvelopeReader() = default;

@@ -51,7 +51,7 @@ absl::Status MessageService::Show(db::Connection& connection, StoredMessage stor
       return quarantine_.Add(connection, stored.ciphertext.message_id, out.client_id(),
                              kAuthenticationFailed, kFoundByRead);
     }
-  } else if (absl::IsUnavailable(opened.status())) {
+  } else if (absl::IsFailedPrecondition(opened.status())) {
     out.set_decryption_error(kDataKeyUnknown);
   } else {
     return opened.status();
@@ -155,10 +155,11 @@ absl::Status MessageService::Verify(db::Connection& connection, const MessageQue
     const absl::Status opened = reader->Open(stored.ciphertext).status();
     response.set_checked(response.checked() + 1);
     if (opened.ok()) continue;
-    if (!absl::IsDataLoss(opened)) {
+    if (absl::IsFailedPrecondition(opened)) {
       response.set_key_unknown(response.key_unknown() + 1);
       continue;
     }
+    if (!absl::IsDataLoss(opened)) return opened;
     v1::DamagedMessage& damaged = *response.add_damaged();
     damaged.set_id(stored.message.id());
     damaged.set_client_id(stored.message.client_id());

@@ -234,6 +234,10 @@ void Connection::Rollback() {
   if (!impl_->Text("rollback", "ROLLBACK").ok()) impl_->broken = true;
 }
 
+void Connection::Ping() {
+  if (!impl_->broken && !impl_->Text("ping", "DO 0").ok()) impl_->broken = true;
+}
+
 bool Connection::usable() const { return !impl_->broken; }
 
 std::string Placeholders(std::size_t rows, std::size_t columns) {

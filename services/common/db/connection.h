@@ -70,6 +70,8 @@ class Connection {
   absl::Status Commit();
   // Never fails: a connection that cannot roll back is broken.
   void Rollback();
+  // Asks the server for a sign of life; without one the connection is not usable any more.
+  void Ping();
   // False after an error that killed the connection: discard it, never reconnect.
   bool usable() const;
 

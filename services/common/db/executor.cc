@@ -20,6 +20,9 @@ using SteadyClock = std::chrono::steady_clock;
 
 // While the database is away, a thread tries to connect at most so often.
 constexpr std::chrono::seconds kReconnectInterval{1};
+// A connection that was idle for longer is tried before work gets it: the database may have been
+// restarted meanwhile.
+constexpr std::chrono::seconds kIdleTrusted{1};
 
 void NameThread() {
   pthread_setname_np(pthread_self(), "db-executor");
@@ -49,9 +52,12 @@ struct Executor::Impl {
                                       "Time that database work waited for a thread.",
                                       metrics::RequestBuckets())) {}
 
-  // The thread's connection, opened when needed. `next_attempt` is the thread's own.
+  // The thread's connection, opened when needed. `idle_since` and `next_attempt` are the thread's
+  // own.
   absl::StatusOr<Connection*> Ready(std::unique_ptr<Connection>& connection,
+                                    SteadyClock::time_point idle_since,
                                     SteadyClock::time_point& next_attempt) {
+    if (connection != nullptr && SteadyClock::now() - idle_since > kIdleTrusted) connection->Ping();
     if (connection != nullptr && connection->usable()) return connection.get();
     connection.reset();
     if (SteadyClock::now() < next_attempt) {
@@ -78,6 +84,7 @@ struct Executor::Impl {
     const DriverThread driver_thread;
     std::unique_ptr<Connection> connection;
     SteadyClock::time_point next_attempt{};
+    SteadyClock::time_point idle_since{};
     std::unique_lock lock(mutex);
     while (true) {
       wake.wait(lock, [this] { return stopping || !queue.empty(); });
@@ -86,21 +93,22 @@ struct Executor::Impl {
       queue.pop_front();
       lock.unlock();
       waiting.Observe(std::chrono::duration<double>(SteadyClock::now() - enqueued).count());
-      Perform(item, connection, next_attempt);
+      Perform(item, connection, idle_since, next_attempt);
+      idle_since = SteadyClock::now();
       item.work = nullptr;
       lock.lock();
     }
   }
 
   void Perform(Item& item, std::unique_ptr<Connection>& connection,
-               SteadyClock::time_point& next_attempt) {
+               SteadyClock::time_point idle_since, SteadyClock::time_point& next_attempt) {
     if (item.deadline.Expired()) {
       item.work(
           absl::DeadlineExceededError("the deadline passed before a database thread was free"));
       return;
     }
     busy.Increment();
-    absl::StatusOr<Connection*> ready = Ready(connection, next_attempt);
+    absl::StatusOr<Connection*> ready = Ready(connection, idle_since, next_attempt);
     item.work(ready);
     if (ready.ok()) healthy = (*ready)->usable();
     busy.Decrement();

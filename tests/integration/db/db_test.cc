@@ -229,6 +229,17 @@ TEST_F(DbTest, AKilledConnectionIsUnavailableAndNotUsable) {
   EXPECT_EQ(victim->Begin().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(DbTest, APingFindsOutThatAConnectionIsDead) {
+  auto victim = Open("postern_server", schema_);
+  victim->Ping();
+  EXPECT_TRUE(victim->usable());
+  const std::int64_t id = Number(*victim, "SELECT CONNECTION_ID()");
+  auto killer = Open("postern_server", schema_);
+  ASSERT_TRUE(killer->ExecuteScriptStatement(StrCat("KILL ", id)).ok());
+  victim->Ping();
+  EXPECT_FALSE(victim->usable());
+}
+
 TEST_F(DbTest, TransactionsRollBackAndCommit) {
   auto connection = Open("postern_migrator", schema_);
   auto other = Open("postern_migrator", schema_);

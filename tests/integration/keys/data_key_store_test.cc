@@ -114,18 +114,19 @@ TEST_F(DataKeyStoreTest, ManyThreadsMayAdoptTheSameKey) {
   EXPECT_EQ(Rows(), 1);
 }
 
-TEST_F(DataKeyStoreTest, AnUnknownKeyAndAWrongMasterKeyAreOutagesAndLeaveNoRow) {
+TEST_F(DataKeyStoreTest, AnUnknownKeyAndAWrongMasterKeyAreToldFromAnOutageAndLeaveNoRow) {
   const Uuid id = Uuid::Random();
-  EXPECT_EQ(Store()->Find(id, v1::WrappedDataKey()).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Store()->Find(id, v1::WrappedDataKey()).status().code(),
+            StatusCode::kFailedPrecondition);
   const v1::WrappedDataKey foreign = Master('x').Wrap(id, crypto::Secret::Random(32));
-  EXPECT_EQ(Store()->Find(id, foreign).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(Store()->Find(id, foreign).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(Rows(), 0);
   const auto created = Create(*Store());
   ASSERT_TRUE(created.ok());
   EXPECT_EQ(Store('x')->Find(created->id, created->wrapped).status().code(),
-            StatusCode::kUnavailable);
+            StatusCode::kFailedPrecondition);
   EXPECT_EQ(Store('m', 2)->Find(created->id, created->wrapped).status().code(),
-            StatusCode::kUnavailable);
+            StatusCode::kFailedPrecondition);
 }
 
 TEST_F(DataKeyStoreTest, WhileTheDatabaseIsAwayKeysInMemoryWork) {
@@ -210,12 +211,12 @@ TEST_F(EnvelopeOpenerTest, WhatWasAlteredOrMovedIsDataLoss) {
   EXPECT_EQ(OpenCode(Message()), StatusCode::kOk);
 }
 
-TEST_F(EnvelopeOpenerTest, AnUnknownKeyIsAnOutage) {
+TEST_F(EnvelopeOpenerTest, AnUnknownKeyIsNotDamage) {
   const v1::WrappedDataKey none;
   Sealed message = Message();
   message.data_key_id = Uuid::Random();
   message.wrapped_data_key = &none;
-  EXPECT_EQ(OpenCode(message), StatusCode::kUnavailable);
+  EXPECT_EQ(OpenCode(message), StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -216,7 +216,7 @@ TEST_F(MasterKeyKeeperTest, RetiresOnlyWhatNobodyNeeds) {
   // In memory no more, wherever the line still is.
   v1::WrappedDataKey carried = created->wrapped;
   EXPECT_EQ(server->store->Masters()->Unwrap(created->id, carried).status().code(),
-            StatusCode::kUnavailable);
+            StatusCode::kFailedPrecondition);
   MakeServer("server-1", Line(2, 'b'));
 }
 
@@ -242,7 +242,7 @@ TEST_F(MasterKeyKeeperTest, ADamagedDataKeyIsLeftAloneCountedAndRepairedByAMessa
 
   const auto other = MakeServer("server-2", Line(1, 'a') + Line(2, 'b'));
   EXPECT_EQ(other->store->Find(damaged->id, v1::WrappedDataKey()).status().code(),
-            StatusCode::kUnavailable);
+            StatusCode::kFailedPrecondition);
   const auto found = other->store->Find(damaged->id, damaged->wrapped);
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_EQ((*found)->view(), damaged->key.view());

@@ -16,7 +16,8 @@ absl::StatusOr<std::string> Unseal(const std::string& sealed) {
   const std::string text =
       sealed.substr(sizeof kBefore - 1, sealed.size() - sizeof kBefore - sizeof kAfter + 2);
   if (text.starts_with("bad")) return absl::DataLossError("altered");
-  if (text.starts_with("nokey")) return absl::UnavailableError("no key");
+  if (text.starts_with("nokey")) return absl::FailedPreconditionError("no key");
+  if (text.starts_with("away")) return absl::UnavailableError("nobody can tell");
   return text;
 }
 

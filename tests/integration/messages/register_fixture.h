@@ -22,7 +22,8 @@
 namespace postern::messages {
 
 // Stands for the keys' domain. A body that begins with `bad` was altered, one that begins with
-// `nokey` has no key. "Decrypts" by cutting off what Seal put around.
+// `nokey` has no key, that of one that begins with `away` cannot be looked up now. "Decrypts" by
+// cutting off what Seal put around.
 class FakeReader final : public EnvelopeReader {
  public:
   absl::StatusOr<NumberFacts> ReadNumber(const v1::Envelope& envelope) override;

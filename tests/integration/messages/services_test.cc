@@ -118,6 +118,21 @@ TEST_F(ServicesTest, EachDeliveryHasItsOutcomeInOrder) {
   EXPECT_EQ(PendingRows(), 2);
 }
 
+TEST_F(ServicesTest, WhatCannotBeToldNowIsNoAttemptAndNoDamage) {
+  v1::DeliverMessagesRequest request;
+  for (const char* body : {"fine", "away"}) {
+    v1::Delivery& delivery = *request.add_deliveries();
+    *delivery.mutable_envelope() = MakeEnvelope("acme", body);
+    *delivery.mutable_position() = PositionOf(delivery.envelope());
+  }
+  grpc::ClientContext context;
+  Limit(context);
+  v1::DeliverMessagesResponse response;
+  const grpc::Status status = deliveries_stub_->DeliverMessages(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(DeliveredRows() + PendingRows(), 0);
+}
+
 TEST_F(ServicesTest, RegistrationsAreTakenOrRejected) {
   v1::RegisterMessagesRequest request;
   for (int i = 0; i < 2; ++i) {

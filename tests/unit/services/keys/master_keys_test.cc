@@ -41,8 +41,10 @@ TEST(MasterKeysTest, TheHighestVersionWrapsAndEveryVersionUnwraps) {
 TEST(MasterKeysTest, AMissingOrWrongMasterKeyIsAnOutage) {
   const Uuid id = Uuid::Random();
   const v1::WrappedDataKey wrapped = Make({{1, 'a'}}).Wrap(id, crypto::Secret::Random(32));
-  EXPECT_EQ(Make({{2, 'a'}}).Unwrap(id, wrapped).status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(Make({{1, 'b'}}).Unwrap(id, wrapped).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Make({{2, 'a'}}).Unwrap(id, wrapped).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Make({{1, 'b'}}).Unwrap(id, wrapped).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(MasterKeysTest, AKeyMovedToAnotherIdDoesNotOpen) {
