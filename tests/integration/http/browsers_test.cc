@@ -33,7 +33,9 @@ class BrowsersTest : public ServerTest {
 };
 
 TEST_F(BrowsersTest, WhoShowsNoCertificateIsKnownByTheAddress) {
-  check_ = [](const tls::PeerCertificate&) { return absl::PermissionDeniedError("nobody"); };
+  check_ = [](const tls::PeerCertificate&, std::string_view) {
+    return absl::PermissionDeniedError("nobody");
+  };
   Start();
   const auto client = Open();
   const auto answer = client->Ask(Get("/who"));
