@@ -89,6 +89,11 @@ TEST_F(TemplatesTest, WhatWouldUndoTheEscapingIsRefusedAtStart) {
   }
 }
 
+TEST_F(TemplatesTest, AVariableInAnAddressIsFine) {
+  Write("page", "<a href=\"/x?range={{range}}\">x</a>");
+  EXPECT_EQ(Fault(), "");
+}
+
 TEST_F(TemplatesTest, WhatIsNoTemplateIsRefusedAtStart) {
   Write("page", "{{> none}}");
   EXPECT_THAT(Fault(), HasSubstr("none"));
