@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "services/common/base/latency_steps.h"
 #include "services/common/base/strings.h"
 #include "services/common/base/time.h"
 #include "services/statistics/delta.h"
