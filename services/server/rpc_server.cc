@@ -38,18 +38,19 @@ RpcServer::RpcServer(std::string trust_domain, metrics::Registry& metrics, Hooks
 absl::Status RpcServer::Start(const std::string& address, std::uint16_t port,
                               const tls::Files& files, tls::RevocationCheck check,
                               const std::vector<grpc::Service*>& services) {
-  auto credentials = rpc::ServerCredentials(files, std::move(check));
+  auto credentials = rpc::ServerCredentials(files, check);
   if (!credentials.ok()) return credentials.status();
   rpc::MethodTable table = MakeMethodTable();
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(rpc::MakeMetricsInterceptorFactory(table.Methods(), metrics_));
   interceptors.push_back(rpc::MakeConnectionInterceptorFactory(connections_));
   (*credentials)
-      ->SetAuthMetadataProcessor(rpc::MakeAuthorizer(
-          std::move(table), trust_domain_, hooks_.check_user ? hooks_.check_user : NobodyIsKnown,
-          [this](const rpc::CallFacts& call, const grpc::Status& status) {
-            OnCall(call, status);
-          }));
+      ->SetAuthMetadataProcessor(
+          rpc::MakeAuthorizer(std::move(table), trust_domain_, std::move(check),
+                              hooks_.check_user ? hooks_.check_user : NobodyIsKnown,
+                              [this](const rpc::CallFacts& call, const grpc::Status& status) {
+                                OnCall(call, status);
+                              }));
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;

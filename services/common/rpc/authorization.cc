@@ -1,5 +1,7 @@
 #include "services/common/rpc/authorization.h"
 
+#include <grpc/grpc_security_constants.h>
+
 #include <utility>
 
 #include "absl/status/status.h"
@@ -16,9 +18,11 @@ std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}
 
 class Authorizer final : public grpc::AuthMetadataProcessor {
  public:
-  Authorizer(MethodTable table, std::string trust_domain, CheckUser check_user, OnCall on_call)
+  Authorizer(MethodTable table, std::string trust_domain, tls::RevocationCheck check,
+             CheckUser check_user, OnCall on_call)
       : table_(std::move(table)),
         trust_domain_(std::move(trust_domain)),
+        check_(std::move(check)),
         check_user_(std::move(check_user)),
         on_call_(std::move(on_call)) {}
 
@@ -35,7 +39,8 @@ class Authorizer final : public grpc::AuthMetadataProcessor {
     absl::Status status = peer.status();
     if (peer.ok()) {
       facts.peer = &*peer;
-      status = Check(facts.method, *peer, metadata, user);
+      status = CheckRevocation(*context);
+      if (status.ok()) status = Check(facts.method, *peer, metadata, user);
       if (user) facts.user = &*user;
     }
     const grpc::Status answer = ToGrpc(status);
@@ -44,6 +49,17 @@ class Authorizer final : public grpc::AuthMetadataProcessor {
   }
 
  private:
+  absl::Status CheckRevocation(const grpc::AuthContext& context) const {
+    if (!check_) return absl::OkStatus();
+    const std::vector<grpc::string_ref> pem =
+        context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+    if (pem.size() != 1) return absl::UnauthenticatedError("the peer shows no certificate");
+    const auto certificate = tls::CertificateRefOfPem(View(pem.front()));
+    if (!certificate.ok()) return absl::UnauthenticatedError(certificate.status().message());
+    if (check_(*certificate).ok()) return absl::OkStatus();
+    return absl::UnauthenticatedError("the peer's certificate is not trusted any more");
+  }
+
   absl::Status Check(std::string_view method, const tls::SpiffeId& peer,
                      const InputMetadata& metadata, std::optional<UserCaller>& user) const {
     const auto need = table_.Check(method, peer);
@@ -63,6 +79,7 @@ class Authorizer final : public grpc::AuthMetadataProcessor {
 
   const MethodTable table_;
   const std::string trust_domain_;
+  const tls::RevocationCheck check_;
   const CheckUser check_user_;
   const OnCall on_call_;
 };
@@ -117,8 +134,9 @@ std::string PeerName(const grpc::AuthContext& context) {
 
 std::shared_ptr<grpc::AuthMetadataProcessor> MakeAuthorizer(MethodTable table,
                                                             std::string trust_domain,
+                                                            tls::RevocationCheck check,
                                                             CheckUser check_user, OnCall on_call) {
-  return std::make_shared<Authorizer>(std::move(table), std::move(trust_domain),
+  return std::make_shared<Authorizer>(std::move(table), std::move(trust_domain), std::move(check),
                                       std::move(check_user), std::move(on_call));
 }
 

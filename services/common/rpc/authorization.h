@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/rpc/user.h"
 #include "services/common/tls/identity.h"
+#include "services/common/tls/revocation_check.h"
 
 namespace postern::rpc {
 
@@ -63,10 +64,12 @@ struct CallFacts {
 // block.
 using OnCall = std::function<void(const CallFacts&, const grpc::Status&)>;
 
-// Checks every call against the table before it reaches a handler. A token that a portal sends has
-// to be good, whether the method needs one or not: handlers may rely on it.
+// Checks every call against the table before it reaches a handler, and asks `check` about the
+// peer's certificate (null: nobody is asked): it may have been revoked since the handshake. A token
+// that a portal sends has to be good, whether the method needs one or not: handlers may rely on it.
 std::shared_ptr<grpc::AuthMetadataProcessor> MakeAuthorizer(MethodTable table,
                                                             std::string trust_domain,
+                                                            tls::RevocationCheck check,
                                                             CheckUser check_user, OnCall on_call);
 
 }  // namespace postern::rpc

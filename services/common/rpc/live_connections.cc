@@ -20,6 +20,8 @@ namespace {
 
 // Ended connections that are read at once.
 constexpr int kEventsMax = 64;
+// What a handshake and the first call may take.
+constexpr std::chrono::seconds kNewcomer{1};
 
 // `ipv4:10.0.0.1:4711` or `ipv6:[2001:db8::1]:4711`; an IPv4 peer of an IPv6 socket is an IPv4 one.
 // Empty when the peer is gone.
@@ -87,7 +89,7 @@ absl::Status LiveConnections::Add(int fd) {
     return absl::ResourceExhaustedError(std::strerror(error));
   }
   peer_of_fd_.emplace(own, peer);
-  by_peer_.emplace(std::move(peer), Connection{own, {}});
+  by_peer_.emplace(std::move(peer), Connection{own, std::chrono::steady_clock::now(), {}});
   open_.Set(static_cast<double>(by_peer_.size()));
   return absl::OkStatus();
 }
@@ -108,10 +110,12 @@ void LiveConnections::SetCertificate(const std::string& peer, tls::CertificateRe
 
 std::size_t LiveConnections::CutRevoked(const Revoked& revoked) {
   std::size_t cut = 0;
+  const auto silent = std::chrono::steady_clock::now() - kNewcomer;
   const std::lock_guard lock(mutex_);
   for (const auto& [peer, connection] : by_peer_) {
     const tls::CertificateRef& certificate = connection.certificate;
-    if (!certificate.serial_hex.empty() && !revoked(certificate)) continue;
+    const bool known = !certificate.serial_hex.empty();
+    if (known ? !revoked(certificate) : connection.since > silent) continue;
     shutdown(connection.fd, SHUT_RDWR);
     ++cut;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -20,8 +21,9 @@ namespace postern::rpc {
 // number may be another file's a moment later. So a connection takes two descriptors.
 //
 // gRPC says who a peer is with its first call, not before (a TLS handshake knows the certificate
-// but not the connection). Until then a connection's certificate is unknown, and it is cut together
-// with the revoked ones: an honest peer connects again within a second. Thread-safe.
+// but not the connection). Until then a connection's certificate is unknown. One that stays silent
+// is cut together with the revoked ones: an honest peer connects again within a second. One that is
+// only just there is left alone: what it calls is judged by the authorizer. Thread-safe.
 class LiveConnections {
  public:
   // Whether the holder of this certificate is to go.
@@ -47,8 +49,9 @@ class LiveConnections {
   // Says whose certificate a connection has; once is enough, nothing happens for an unknown peer.
   void SetCertificate(const std::string& peer, tls::CertificateRef certificate);
 
-  // Cuts (shuts both directions down) every connection whose certificate is revoked or not known
-  // yet, and says how many. Their running calls end with UNAVAILABLE on both sides.
+  // Cuts (shuts both directions down) every connection whose certificate is revoked, or not known
+  // a second after it came, and says how many. Their running calls end with UNAVAILABLE on both
+  // sides.
   std::size_t CutRevoked(const Revoked& revoked);
 
   // Becomes readable when connections have ended; then call ForgetEnded. -1 before Open.
@@ -60,6 +63,7 @@ class LiveConnections {
  private:
   struct Connection {
     int fd = -1;
+    std::chrono::steady_clock::time_point since;
     tls::CertificateRef certificate;  // Empty: not known yet.
   };
 

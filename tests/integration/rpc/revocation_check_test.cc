@@ -107,6 +107,14 @@ TEST_F(RevocationCheckTest, ARefusedPeerIsCutAndKeptOut) {
   EXPECT_TRUE(Works(other));
 }
 
+TEST_F(RevocationCheckTest, APeerThatIsRefusedAfterItsHandshakeCannotCall) {
+  const auto channel = rpc::Channel(Settings(operator_)).value();
+  ASSERT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + 5s));
+  SetRefused(SerialOf(operator_.certificate));
+  EXPECT_EQ(test::RawCall(channel, kHealthCheck, "").status.error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+}
+
 TEST_F(RevocationCheckTest, AResumedSessionIsRefusedToo) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     SetRefused("");
