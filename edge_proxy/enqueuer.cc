@@ -74,7 +74,7 @@ absl::Status Enqueuer::Admit(std::size_t messages, std::size_t bytes) {
 asio::awaitable<absl::Status> Enqueuer::Append(std::uint32_t shard, const Uuid& id,
                                                std::string envelope) {
   auto initiate = [this](auto handler, std::uint32_t to, const Uuid& message, std::string bytes) {
-    Push(to, message, std::move(bytes), Handler(std::move(handler)));
+    Push(to, message, std::move(bytes), Completion(std::move(handler)));
   };
   return asio::async_initiate<const asio::use_awaitable_t<>, void(absl::Status)>(
       std::move(initiate), asio::use_awaitable, shard, id, std::move(envelope));
@@ -84,7 +84,7 @@ asio::awaitable<std::vector<SubmitResult>> Enqueuer::Submit(std::uint32_t shard,
                                                             std::vector<Submission> submissions) {
   std::vector<SubmitResult> results(submissions.size());
   auto initiate = [this, shard, &submissions, &results](auto handler) {
-    PushAll(shard, submissions, results, Handler(std::move(handler)));
+    PushAll(shard, submissions, results, Completion(std::move(handler)));
   };
   const absl::Status refused =
       co_await asio::async_initiate<const asio::use_awaitable_t<>, void(absl::Status)>(
@@ -95,7 +95,7 @@ asio::awaitable<std::vector<SubmitResult>> Enqueuer::Submit(std::uint32_t shard,
   co_return results;
 }
 
-void Enqueuer::Refuse(absl::Status status, Handler handler) {
+void Enqueuer::Refuse(absl::Status status, Completion handler) {
   asio::post(io_, [handler = std::move(handler), status = std::move(status)]() mutable {
     std::move(handler)(std::move(status));
   });
@@ -109,7 +109,7 @@ void Enqueuer::Wake() {
   timer_.cancel();
 }
 
-void Enqueuer::Push(std::uint32_t shard, const Uuid& id, std::string envelope, Handler handler) {
+void Enqueuer::Push(std::uint32_t shard, const Uuid& id, std::string envelope, Completion handler) {
   absl::Status admitted = Admit(1, envelope.size());
   if (!admitted.ok()) return Refuse(std::move(admitted), std::move(handler));
   waiting_bytes_ += envelope.size();
@@ -119,7 +119,7 @@ void Enqueuer::Push(std::uint32_t shard, const Uuid& id, std::string envelope, H
 }
 
 void Enqueuer::PushAll(std::uint32_t shard, std::vector<Submission>& submissions,
-                       std::vector<SubmitResult>& results, Handler handler) {
+                       std::vector<SubmitResult>& results, Completion handler) {
   std::size_t bytes = 0;
   for (const Submission& submission : submissions) bytes += submission.envelope.size();
   absl::Status admitted = Admit(submissions.size(), bytes);
@@ -138,7 +138,7 @@ void Enqueuer::PushAll(std::uint32_t shard, std::vector<Submission>& submissions
     terms->result = &results[i];
     terms->batch = batch;
     Waiter waiter{submission.id, shard,           now, std::move(submission.envelope),
-                  Handler(),     std::move(terms)};
+                  Completion(),  std::move(terms)};
     waiting_.push_back(std::move(waiter));
   }
   Wake();

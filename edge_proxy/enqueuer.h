@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "edge_proxy/completion.h"
 #include "edge_proxy/durable_message.h"
 #include "edge_proxy/queue_metrics.h"
 #include "edge_proxy/submit_script.h"
@@ -76,11 +76,11 @@ class Enqueuer {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using Handler = boost::asio::any_completion_handler<void(absl::Status)>;
+
   // What was handed to Submit in one call. Its results lie in the coroutine that waits for it.
   struct Batch {
     std::size_t left = 0;  // Messages without an outcome.
-    Handler handler;
+    Completion handler;
   };
   // What a message of Submit has beside its envelope.
   struct Terms {
@@ -93,16 +93,16 @@ class Enqueuer {
     std::uint32_t shard;
     Clock::time_point since;
     std::string envelope;
-    Handler handler;               // Of Append.
+    Completion handler;            // Of Append.
     std::unique_ptr<Terms> terms;  // Of Submit.
   };
 
   // OK when the messages may wait; counts the refusal otherwise.
   absl::Status Admit(std::size_t messages, std::size_t bytes);
-  void Push(std::uint32_t shard, const Uuid& id, std::string envelope, Handler handler);
+  void Push(std::uint32_t shard, const Uuid& id, std::string envelope, Completion handler);
   void PushAll(std::uint32_t shard, std::vector<Submission>& submissions,
-               std::vector<SubmitResult>& results, Handler handler);
-  void Refuse(absl::Status status, Handler handler);
+               std::vector<SubmitResult>& results, Completion handler);
+  void Refuse(absl::Status status, Completion handler);
   void Wake();
 
   boost::asio::awaitable<void> Run();
