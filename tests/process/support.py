@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deployment" / "local"))
 
-from stack import ROOT, Authority, Leaf, Process, ProcessError, Stack, free_port, wait_until  # noqa: E402, F401
+from stack import (ROOT, Authority, Leaf, Process, ProcessError, Stack, free_port, port_is_free,  # noqa: E402, F401
+                   wait_until)
 
 BUILD = Path(os.environ.get("POSTERN_BUILD") or Path(__file__).resolve().parents[2] / "build" / "dev")
 NUMBER = "+14155550123"
