@@ -298,3 +298,14 @@ def expired_certificate(authority: Authority, issuer: str, leaf: Leaf) -> Leaf:
     with expired.certificate.open("a") as chain:
         chain.write(ca.certificate.read_text())
     return expired
+
+
+def answers(stack: Stack, leaf: Leaf) -> bool:
+    """Whether the edge lets this certificate in."""
+    client = Client(stack, leaf)
+    try:
+        return client.get("/api/v1/health").status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        client.close()
