@@ -76,6 +76,9 @@ class Process:
     `listener`, where it is set before the start: a listening socket that it is handed over as systemd does.
     """
 
+    # False: every program of this Python process runs like any other.
+    scheduled = True
+
     def __init__(self, name: str, command: list[str], log: Path, env: dict[str, str] | None = None,
                  guard: bool = True, scheduling: str | None = None):
         self.name = name
@@ -95,7 +98,7 @@ class Process:
         if self.running():
             raise ProcessError(f"{self.name} runs already (pid {self.pid})")
         command = self.command
-        if self.scheduling is not None:
+        if self.scheduled and self.scheduling is not None:
             command = [str(_SCHEDULING), self.scheduling, *command]
         if self.guard:
             command = ["setpriv", "--pdeathsig", "KILL", *command]

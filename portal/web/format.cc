@@ -75,8 +75,8 @@ bool ParseFromInput(std::string_view text, absl::TimeZone zone, std::int64_t& at
   const bool parsed = absl::ParseTime("%Y-%m-%dT%H:%M", ToAbsl(text), zone, &time, &ignored) ||
                       absl::ParseTime("%Y-%m-%dT%H:%M:%S", ToAbsl(text), zone, &time, &ignored) ||
                       absl::ParseTime("%Y-%m-%d", ToAbsl(text), zone, &time, &ignored);
-  constexpr std::int64_t kYear10000 = 253'402'300'800;
-  if (!parsed || time < absl::UnixEpoch() || time >= absl::FromUnixSeconds(kYear10000)) {
+  constexpr absl::civil_year_t kYearMax = 9999;
+  if (!parsed || time < absl::UnixEpoch() || absl::ToCivilYear(time, zone).year() > kYearMax) {
     return false;
   }
   at_us = absl::ToUnixMicros(time);

@@ -33,7 +33,7 @@ constexpr std::array kBans{
     Ban{R"(\sstyle\s*=)", "a style attribute"},
     Ban{R"(\son[a-z]+\s*=)", "an event handler attribute"},
     Ban{R"(javascript:)", "a javascript: address"},
-    Ban{R"(\s[a-z-]+\s*=\s*\{\{)", "a variable in an attribute without quotes"},
+    Ban{R"(<[^<>]*\s[a-z-]+\s*=\s*\{\{)", "a variable in an attribute without quotes"},
 };
 
 absl::Status Fault(std::string_view name, std::string_view reason) {

@@ -382,6 +382,7 @@ absl::Status WriteTransaction::TallyDelivered(db::Connection& connection, Plan& 
 // Likewise: a repeated registration changes nothing.
 absl::Status WriteTransaction::TallyRegistered(db::Connection& connection, Plan& plan,
                                                std::int64_t inserted) {
+  if (inserted == 0) return absl::OkStatus();
   absl::flat_hash_map<Uuid, PendingFacts> now;
   const bool all_new = inserted == static_cast<std::int64_t>(plan.registrations.size());
   if (!all_new) {

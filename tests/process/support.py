@@ -24,6 +24,9 @@ from stack import ROOT, Authority, Leaf, Process, ProcessError, Stack, free_port
 BUILD = Path(os.environ.get("POSTERN_BUILD") or Path(__file__).resolve().parents[2] / "build" / "dev")
 NUMBER = "+14155550123"
 
+# Two stacks at a time, also with sanitizers: no program yields to those of another test.
+Process.scheduled = False
+
 # What a sanitizer prints into a program's log.
 _SANITIZER = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer")
 

@@ -106,8 +106,8 @@ class ApiContract(ProcessTest):
         self.assertEqual(seen, ids[::-1])
         self.assertEqual(self.ask(self.client("client-02"), "GET", f"/api/v1/messages?limit=2&cursor={last}").status, 400)
         self.assertEqual(self.ask(client, "GET", "/api/v1/messages?limit=0&colour=red").status, 400)
-        others = self.ask(self.client("client-02"), "GET", "/api/v1/messages").json["messages"]
-        self.assertEqual({entry["id"] for entry in others} & set(ids), set())
+        foreign = {entry["id"] for entry in self.ask(self.client("client-02"), "GET", "/api/v1/messages").json["messages"]}
+        self.assertEqual(foreign & set(ids), set())
 
     def test_limits(self):
         self.stack.ctl("client", "limit", "client-02", "--per-day", "2", "--reason", "a test")

@@ -80,6 +80,10 @@ bool TlsClient::StartTls(const Options& options) {
     // Old versions are beneath OpenSSL's default security level; here the server has to refuse.
     if (options.tls_version < TLS1_2_VERSION) SSL_CTX_set_security_level(context, 0);
   }
+  if (options.http2) {
+    constexpr std::array<unsigned char, 3> kH2{2, 'h', '2'};
+    SSL_CTX_set_alpn_protos(context, kH2.data(), kH2.size());
+  }
   const tls::Files& files = options.files;
   if (!files.certificate.empty() &&
       (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1 ||

@@ -31,6 +31,7 @@ class TlsClient {
     // Empty certificate: shows none. Empty trust: believes any server.
     tls::Files files;
     std::string server_name;        // To ask for (SNI); empty: none.
+    bool http2 = false;             // Says that it speaks h2 (ALPN), as gRPC's servers want.
     int tls_version = 0;            // Such as TLS1_2_VERSION; 0: the best of both.
     SSL_SESSION* resume = nullptr;  // A session to offer.
     std::chrono::milliseconds limit{10'000};

@@ -454,8 +454,8 @@ TEST_F(ClientServiceTest, ARevisionThatTheDirectoryNeverReachedGetsASnapshot) {
 }
 
 TEST_F(ClientServiceTest, ALargeSnapshotComesInStepsOfOneRevision) {
-  ASSERT_TRUE(Execute("INSERT INTO clients SELECT CONCAT('c', seq), 'example.com', 1, seq + 1, 1 "
-                      "FROM seq_1_to_1234")
+  ASSERT_TRUE(Execute("INSERT INTO clients (client_id, domain, state, revision, created_at_us) "
+                      "SELECT CONCAT('c', seq), 'example.com', 1, seq + 1, 1 FROM seq_1_to_1234")
                   .ok());
   ASSERT_TRUE(Execute("UPDATE directory_revision SET revision = 1235").ok());
   Server server(settings_);

@@ -187,10 +187,10 @@ TEST_F(BatchTest, LargeBodiesHaveABound) {
   json batch = BatchOf(1'000);
   for (json& message : batch["messages"]) message["message_body"] = std::string(1'000, 'x');
   EXPECT_EQ(Send(batch).status, 202) << "about a megabyte";
-  // Refused by what it announces: nobody sends eight megabytes in vain.
+  // Told by its length: nobody has to send it all to hear that.
   const auto too_large = Connect()->Ask(
-      "POST /api/v1/messages:batch HTTP/1.1\r\nHost: localhost\r\n"
-      "Content-Type: application/json\r\nContent-Length: 8388609\r\n\r\n");
+      "POST /api/v1/messages:batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+      "application/json\r\nContent-Length: 8388609\r\n\r\n");
   ASSERT_TRUE(too_large.has_value());
   EXPECT_EQ(too_large->status, 413);
 

@@ -99,11 +99,10 @@ class FakeServer::Messages final : public v1::MessageService::Service {
                             v1::ListMessagesResponse* answer) override {
     const std::lock_guard lock(owner_.mutex_);
     owner_.list_request_ = *request;
-    const int page_size = request->page_size() == 0 ? 50 : request->page_size();
     for (auto it = owner_.messages_.rbegin(); it != owner_.messages_.rend(); ++it) {
       if (it->second.client_id() != request->client_id()) continue;
       if (!request->page_token().empty() && it->first >= request->page_token()) continue;
-      if (answer->messages_size() == page_size) {
+      if (request->page_size() > 0 && answer->messages_size() == request->page_size()) {
         answer->set_next_page_token(answer->messages().rbegin()->id());
         break;
       }

@@ -57,7 +57,7 @@ TEST_F(LiveTest, AStoppingPortalEndsIt) {
   auto stream = Open();
   ASSERT_TRUE(postern::test::Eventually([&] { return server_->calls("GetOverview") > 0; }));
   portal_->Stop();
-  EXPECT_THAT(stream->ReadAll(), HasSubstr("event: changed"));
+  EXPECT_THAT(stream->ReadAll(), HasSubstr("retry: "));
 }
 
 }  // namespace

@@ -107,6 +107,7 @@ PortalFixture::PortalFixture() {
   settings_.listen_port = 0;
   settings_.listen = Authority().Leaf("portal", "portal-1");
   settings_.mesh = Authority().Leaf("portal", "portal-1");
+  settings_.trust.managed = false;
   settings_.server_target = server_->target();
   settings_.session_key_file = key_file;
   settings_.templates_folder = POSTERN_PORTAL_SHARE "/templates";

@@ -71,6 +71,7 @@ class RevocationCheckTest : public ::testing::Test {
     test::TlsClient::Options options;
     options.port = server_.port();
     options.files = files;
+    options.http2 = true;
     options.limit = 2s;
     return options;
   }
