@@ -20,8 +20,11 @@ std::chrono::milliseconds CallTime(std::chrono::milliseconds retry_interval) {
   return std::min(kMaxDeliveryTime, share);
 }
 
+// The last one: this worker is not let in, as with a certificate that was replaced a moment ago. No
+// fault of the message.
 bool IsNoAttempt(grpc::StatusCode code) {
-  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::RESOURCE_EXHAUSTED;
+  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+         code == grpc::StatusCode::UNAUTHENTICATED;
 }
 
 std::string CodeName(grpc::StatusCode code) {

@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deployment" / "local"))
 
-from stack import ROOT, Authority, Leaf, Process, ProcessError, Stack, free_port, wait_until  # noqa: E402, F401
+from stack import (ROOT, Authority, Leaf, Process, ProcessError, Stack, free_port, port_is_free,  # noqa: E402, F401
+                   wait_until)
 
 BUILD = Path(os.environ.get("POSTERN_BUILD") or Path(__file__).resolve().parents[2] / "build" / "dev")
 NUMBER = "+14155550123"
@@ -297,3 +298,14 @@ def expired_certificate(authority: Authority, issuer: str, leaf: Leaf) -> Leaf:
     with expired.certificate.open("a") as chain:
         chain.write(ca.certificate.read_text())
     return expired
+
+
+def answers(stack: Stack, leaf: Leaf) -> bool:
+    """Whether the edge lets this certificate in."""
+    client = Client(stack, leaf)
+    try:
+        return client.get("/api/v1/health").status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        client.close()

@@ -5,7 +5,7 @@ import os
 import subprocess
 import unittest
 
-from support import Load, ProcessTest, wait_until
+from support import Load, ProcessTest, port_is_free, wait_until
 
 
 class ServerFaults(ProcessTest):
@@ -70,6 +70,7 @@ class ServerFaults(ProcessTest):
         edge.stop()
         edge.start(wait=False)
         wait_until(lambda: edge.ops("/readyz")[0] == 503, 10, "an edge that runs and is not ready")
+        wait_until(lambda: not port_is_free(self.stack.ports["edge"]), 10, "an edge that listens")
         answer = self.client().send("no data key")
         self.assertEqual(answer.status, 503)
         self.assertIn("retry-after", answer.headers)
