@@ -65,6 +65,7 @@ PageAnswer ChangePassword(Visit& visit) {
   ask.set_current_password(std::string(visit.form.Get("current_password")));
   ask.set_new_password(next);
   ask.set_address(visit.request.remote_address);
+  visit.call_deadline = kLoginDeadline;
   const auto answer =
       co_await visit.Ask(visit.backend().users->async(), &Users::ChangePassword, ask);
   auto refused = FaultsOf(answer.status(), "current_password new_password");

@@ -80,6 +80,7 @@ PageAnswer SetRole(Visit& visit, v1::UserRole role) {
 PageAnswer ResetPassword(Visit& visit) {
   v1::ResetPasswordRequest ask;
   SetUserKey(visit, ask.mutable_user());
+  visit.call_deadline = kLoginDeadline;
   const auto done = co_await visit.Ask(visit.backend().users->async(), &Users::ResetPassword, ask);
   if (!done.ok()) co_return visit.Failure(done.status());
   co_return OneTimePasswordPage(visit, done->user(), done->one_time_password());

@@ -69,6 +69,7 @@ PageAnswer CreateUser(Visit& visit) {
   ask.set_email(std::string(visit.form.Get("email")));
   ask.set_role(role == "admin" ? v1::USER_ROLE_ADMIN : v1::USER_ROLE_USER);
   for (std::string& id : Words(visit.form.Get("client_ids"))) ask.add_client_ids(std::move(id));
+  visit.call_deadline = kLoginDeadline;
   const auto made = co_await visit.Ask(visit.backend().users->async(), &Users::CreateUser, ask);
   if (absl::IsAlreadyExists(made.status())) {
     faults["email"] = "Somebody has this e-mail address already.";

@@ -117,7 +117,7 @@ asio::awaitable<absl::Status> Visit::Refresh() {
 }
 
 rpc::CallOptions Visit::Options() const {
-  const Deadline by = Deadline::After(kCallDeadline);
+  const Deadline by = Deadline::After(call_deadline);
   if (!session.has_value()) return {by};
   return {by, {{"authorization", StrCat("Bearer ", session->access_token)}}};
 }

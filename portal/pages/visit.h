@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -74,6 +75,9 @@ class Visit {
   // --- Forms.
   // Whether the form was made by us for this browser and this session.
   bool FormIsOurs();
+
+  // How long a call may take; for a page to change where passwords are hashed.
+  std::chrono::milliseconds call_deadline = kCallDeadline;
 
   // --- Calls to the main server, with the user's token. `method` as for rpc::Call.
   template <typename AsyncStub, typename Request, typename Response>

@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { checkAccessibility, checkReflow, closeBrowser, openWindow, signIn, world } from "./harness.mjs";
 
-const WIDTHS = [320, 768, 1280];
+const WIDTHS = [1280, 768, 320];
 const SHOTS = process.env.POSTERN_SCREENSHOTS;
 // Screens of the manuals, by file name.
 const FOR_MANUALS = new Set(["dashboard", "messages", "message", "profile", "users", "user", "clients", "certificates",
@@ -29,28 +29,41 @@ const ADMIN = {
 
 after(closeBrowser);
 
-async function look(page, name, width) {
-  await page.setViewportSize({ width, height: 900 });
-  await checkReflow(page, `${name} at ${width}`);
+// All that is wrong with one screen.
+async function faultsOf(page, name, path) {
+  const faults = [];
+  const check = async (act) => {
+    try {
+      await act();
+    } catch (error) {
+      faults.push(error.message);
+    }
+  };
+  await page.setViewportSize({ width: WIDTHS[0], height: 900 });
+  await page.goto(path);
+  await page.waitForLoadState("load");
+  await check(async () => assert.match(await page.title(), / · Postern$/, `${path} has a title`));
+  await check(async () => assert.equal(await page.locator("h1").count(), 1, `${path} has one heading`));
+  await check(() => checkAccessibility(page, name));
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 900 });
+    await check(() => checkReflow(page, `${name} at ${width}`));
+  }
+  await check(() => checkAccessibility(page, `${name} at 320`));
+  return faults;
 }
 
 async function walk(role, screens, theme) {
   const window = await openWindow({ colorScheme: theme, expected: [/status of (404|403|422)/] });
   const { page } = window;
   if (role !== "public") await signIn(page, world.people[role]);
+  const faults = [];
   for (const [name, path] of Object.entries(screens)) {
-    await page.setViewportSize({ width: 1280, height: 900 });
-    await page.goto(path);
-    const title = await page.title();
-    assert.match(title, / · Postern$/, `${path} has a title`);
-    assert.equal(await page.locator("h1").count(), 1, `${path} has one heading`);
-    await page.waitForLoadState("load");
-    await checkAccessibility(page, `${name} (${role}, ${theme})`);
-    for (const width of WIDTHS) await look(page, name, width);
-    await checkAccessibility(page, `${name} (${role}, ${theme}) at 1280`);
+    faults.push(...await faultsOf(page, `${name} (${role}, ${theme})`, path));
     if (SHOTS) await shoot(page, name, role, theme);
   }
   await window.close();
+  assert.deepEqual(faults, []);
 }
 
 async function shoot(page, name, role, theme) {
