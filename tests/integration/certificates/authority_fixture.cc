@@ -200,6 +200,14 @@ grpc::Status AuthorityTest::Renew(const Stub& stub, const std::string& certifica
   return stub->RenewCertificate(Call().get(), request, response);
 }
 
+grpc::Status AuthorityTest::RenewByHash(const Stub& stub, const std::string& sha256_hex,
+                                        v1::RenewCertificateResponse* response) {
+  v1::RenewCertificateRequest request;
+  request.set_csr(pki::MakeCsr(pki::GenerateKey(pki::KeyKind::kEcP256).get(), ""));
+  request.set_certificate_sha256(sha256_hex);
+  return stub->RenewCertificate(Call().get(), request, response);
+}
+
 v1::RevokeCertificateResponse AuthorityTest::MustRevoke(const std::string& serial, bool lineage,
                                                         int reason) {
   v1::RevokeCertificateRequest request;
