@@ -36,6 +36,9 @@ inline constexpr std::size_t kIdempotencyKeyBytesMax = 255;
 // --- Idempotency ---
 // How long the queue remembers a key, from the first request with it.
 inline constexpr std::chrono::hours kIdempotencyLifetime{24};
+// Keys are counted in blocks of so many, and one by one where a limit is below the second number.
+inline constexpr std::int64_t kKeyCountStep = 64;
+inline constexpr std::int64_t kKeysCountedExactlyBelow = 100 * kKeyCountStep;
 
 // --- Queue ---
 // A Redis that does not answer for so long is given up, and its connection with it. Longer than a

@@ -31,7 +31,7 @@ def prompt() -> None:
 
 def yielding() -> None:
     """Takes what others leave."""
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     try:
         with open("/proc/self/autogroup", "w", encoding="ascii") as weight:
             weight.write(str(AUTOGROUP_NICE))

@@ -203,11 +203,40 @@ TEST_F(IdempotencyTest, KeysOfOneClientAreBounded) {
                                 std::chrono::system_clock::now().time_since_epoch())
                                 .count();
   RedisCommand({"DEL", counted});
-  RedisCommand({"HSET", counted, "hour", std::to_string(hour - 25), "live", "3",
-                std::to_string(hour - 25), "2", std::to_string(hour - 24), "1"});
+  RedisCommand({"HSET", counted, std::to_string(hour - 25), "2", std::to_string(hour - 24), "1"});
   EXPECT_EQ(PostKeyed("key-4").status, 202);
   EXPECT_EQ(PostKeyed("key-5").status, 202);
   EXPECT_EQ(PostKeyed("key-6").status, 429) << "one of the hour before counts";
+}
+
+TEST_F(IdempotencyTest, ManyKeysAreCountedInBlocks) {
+  StartWithBounds(6'400, 6'400);
+  const auto client = Connect();
+  for (int i = 0; i < 65; ++i) {
+    ASSERT_EQ(client->Ask(Keyed("key-" + std::to_string(i), GoodBody()))->status, 202);
+  }
+  const auto reserved = [&](const std::string& key) {
+    const redis::Reply values = RedisReply({"HVALS", key});
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < values.raw().elements; ++i) {
+      sum += std::stoll(values.raw().element[i]->str);
+    }
+    return sum;
+  };
+  EXPECT_EQ(reserved(ShardKey("acme", "keys")), 128) << "room for two blocks";
+  EXPECT_EQ(reserved(ShardKey("acme", "keys:acme")), 128 + 65) << "and the number of its keys";
+
+  // The next block would be the hundred-and-first.
+  RedisCommand({"HSET", ShardKey("acme", "keys:acme"), "n", "128"});
+  RedisCommand({"HINCRBY", ShardKey("acme", "keys:acme"),
+                std::to_string(std::chrono::duration_cast<std::chrono::hours>(
+                                   std::chrono::system_clock::now().time_since_epoch())
+                                   .count() -
+                               1),
+                "6272"});
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(client->Ask(Keyed("one-more", GoodBody()))->status, 429) << "again and again";
+  }
 }
 
 TEST_F(IdempotencyTest, KeysOfAShardAreBounded) {
