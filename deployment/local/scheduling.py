@@ -3,7 +3,8 @@
 
 prompt: somebody waits for it. It asks for short turns (a slice of 0.1 ms), so that it gets a processor soon after it wakes up; its
 share stays the same. Linux 6.12 and later; nothing changes on earlier ones.
-yielding: nobody waits for it. SCHED_BATCH, and its session has a tenth of the usual weight while processors are short.
+yielding: nobody waits for it. SCHED_IDLE, so that a processor that runs it counts as free for those who wake up, and its session has a
+tenth of the usual weight while processors are short, so that it gets its share all the same.
 
 No privilege is needed. See docs/adr/0008.
 """
@@ -31,12 +32,16 @@ def prompt() -> None:
 
 def yielding() -> None:
     """Takes what others leave."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    grouped = False
     try:
+        with open("/proc/sys/kernel/sched_autogroup_enabled", encoding="ascii") as enabled:
+            grouped = enabled.read().strip() == "1"
         with open("/proc/self/autogroup", "w", encoding="ascii") as weight:
             weight.write(str(AUTOGROUP_NICE))
     except OSError:
-        pass  # A kernel without groups by session, or one that takes no more changes now.
+        grouped = False  # A kernel without groups by session, or one that takes no more changes now.
+    # Outside a group SCHED_IDLE has next to no share.
+    os.sched_setscheduler(0, os.SCHED_IDLE if grouped else os.SCHED_BATCH, os.sched_param(0))
 
 
 if __name__ == "__main__":
