@@ -20,18 +20,29 @@ from support import BUILD, ProcessTest, raw_connection, wait_until
 HTTP_TOOL = Path(__file__).resolve().parents[1] / "security" / "http"
 
 
+def allow_descriptors(pid: int, more: int) -> None:
+    """The process may open `more` file descriptors beside those that it has now."""
+    used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    # A limit is about numbers, and the lowest free one is taken next: what is open above it stays open.
+    free = [number for number in range(len(used) + more + 1) if number not in used]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[more], resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+
+
 @contextmanager
 def no_more_descriptors(pid: int, more: int = 0):
     """The process may have no more file descriptors than it has, and `more`; as many as before at the end."""
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    used = sorted(int(name) for name in os.listdir(f"/proc/{pid}/fd"))
-    # A limit is about numbers: those free below the highest can still be taken.
-    free_below = used[-1] + 1 - len(used)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used[-1] + 1 + max(0, more - free_below), before[1]))
+    allow_descriptors(pid, more)
     try:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def silent_without_descriptors(program) -> bool:
+    """Whether the program's operations port is silent once it has no file descriptor left, those given back meanwhile included."""
+    allow_descriptors(program.process.pid, 0)
+    return program.ops("/livez")[0] == 0
 
 
 class EdgeLimits(ProcessTest):
@@ -84,7 +95,7 @@ class EdgeLimits(ProcessTest):
             with self.subTest(program.name):
                 self.assertEqual(program.ops("/livez")[0], 200)
                 with no_more_descriptors(program.process.pid):
-                    wait_until(lambda: program.ops("/livez")[0] == 0, 10, "the file descriptors to run out")
+                    wait_until(lambda: silent_without_descriptors(program), 10, "the file descriptors to run out")
                 wait_until(lambda: program.ops("/livez")[0] == 200, 10, f"{program.name} to answer again")
                 with ExitStack() as opened:
                     for _ in range(200):
