@@ -44,6 +44,7 @@ constexpr std::array kNotices{
     Pair{"client-made", "The client is registered. It needs a certificate to send."},
     Pair{"suspended", "The client may not send any more. Its connections are cut."},
     Pair{"resumed", "The client may send again."},
+    Pair{"limited", "The limits are changed. Edges keep to them within a second."},
     Pair{"revoked", "The certificate is revoked. It is refused within two seconds."},
     Pair{"purged", "Retention has run."},
 };

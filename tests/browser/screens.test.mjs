@@ -21,7 +21,7 @@ const EVERYONE = {
 };
 const ADMIN = {
   queue: "/queue", redrive: "/queue/redrive", statistics: "/statistics?range=1h", clients: "/clients", client: `/clients/${client}`,
-  client_new: "/new-client", suspend: `/clients/${client}/suspend`, certificates: "/certificates", certificate: `/certificates/${serial}`,
+  client_new: "/new-client", limits: `/clients/${client}/limits`, suspend: `/clients/${client}/suspend`, certificates: "/certificates", certificate: `/certificates/${serial}`,
   certificate_new: "/certificates/new?client=acme", revoke: `/certificates/${serial}/revoke`, users: "/users", user: `/users/${user}`,
   user_new: "/users/new", confirm: `/users/${user}/confirm?act=disable`, audit: "/audit", database: "/database",
   purge: "/database/purge", system: "/system",

@@ -313,6 +313,11 @@ TEST_F(ServicesTest, AUserSeesLinkedClientsAndNothingElse) {
   list.set_client_id("other");
   v1::ListMessagesResponse response;
   EXPECT_EQ(List(list, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  // What the answers hide is in the log.
+  const std::string refused =
+      "SELECT COUNT(*) FROM audit_log WHERE action = 'message.read' AND outcome = 2 AND target = ";
+  EXPECT_EQ(Number(StrCat(refused, "'message/", text(other), "'")), 3);
+  EXPECT_EQ(Number(StrCat(refused, "'client/other'")), 1);
   list.set_client_id("beta");
   EXPECT_THAT(Ids(list), ElementsAre(text(also)));
   list.clear_client_id();
