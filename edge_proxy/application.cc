@@ -22,6 +22,14 @@ namespace {
 constexpr std::size_t kBytesPerMib = 1024 * 1024;
 constexpr std::chrono::milliseconds kListenFilesInterval{1000};
 
+RateLimit DefaultLimit(const Settings& settings) {
+  RateLimit limit;
+  limit.per_second = settings.messages_per_second;
+  limit.burst = settings.burst;
+  limit.per_day = settings.messages_per_day;
+  return limit;
+}
+
 }  // namespace
 
 Application::Application(Settings settings)
@@ -29,24 +37,21 @@ Application::Application(Settings settings)
       metrics_("postern-edge"),
       queue_metrics_(metrics_),
       safety_(metrics_, settings_.allow_unsafe_queue),
-      directory_(settings_.directory_cache_file, DefaultLimit()),
+      domains_(settings_.domains_folder, settings_.listen.trust),
+      directory_(settings_.directory_cache_file,
+                 [this](std::string_view domain) { return domains_.LimitOf(domain); }),
       listen_files_("listen-files", kListenFilesInterval, [this] { FollowListenFiles(); }) {}
 
 Application::~Application() { Stop(); }
 
-RateLimit Application::DefaultLimit() const {
-  RateLimit limit;
-  limit.per_second = settings_.messages_per_second;
-  limit.burst = settings_.burst;
-  limit.per_day = settings_.messages_per_day;
-  return limit;
+absl::Status Application::Reload(const Settings& fresh) {
+  if (absl::Status read = domains_.Read(DefaultLimit(fresh)); !read.ok()) return read;
+  directory_.RefreshLimits();
+  return absl::OkStatus();
 }
 
 absl::Status Application::Start() {
-  auto domains = Domains::Read(settings_.domains_folder, settings_.listen.trust, DefaultLimit());
-  if (!domains.ok()) return domains.status();
-  domains_ = *std::move(domains);
-  directory_.UseDomainLimits([this](std::string_view domain) { return domains_.LimitOf(domain); });
+  if (absl::Status read = domains_.Read(DefaultLimit(settings_)); !read.ok()) return read;
   const absl::Status cached = directory_.LoadCache();
   if (!cached.ok()) log::Info("directory_cache_not_used", "reason", cached.message());
   absl::Status status = JoinMesh();
@@ -101,6 +106,7 @@ absl::Status Application::ConnectServer() {
   if (!made.ok()) return made.status();
   channel_ = *std::move(made);
   messages_ = v1::MessageService::NewStub(channel_);
+  certificates_ = v1::CertificateService::NewStub(channel_);
   watch_ = std::make_unique<DirectoryWatch>(
       channel_, directory_, [this] { RecheckPeers(); }, metrics_);
   keys_ = std::make_unique<DataKeys>(channel_, metrics_);
@@ -174,6 +180,7 @@ void Application::MakeLanes() {
                         settings_.idempotency_keys_per_shard};
     parts.registrar = registrar_.get();
     parts.messages = messages_.get();
+    parts.certificates = certificates_.get();
     parts.docs = docs_.get();
     parts.checks = checks;
     parts.metrics = &metrics_;
@@ -208,11 +215,29 @@ absl::Status Application::Listen() {
   const absl::Status ops =
       ops_->Listen(settings_.ops_address, static_cast<std::uint16_t>(settings_.ops_port));
   if (!ops.ok()) return ops;
+  if (absl::Status enrolment = ListenForEnrolment(); !enrolment.ok()) return enrolment;
   const absl::StatusOr<std::optional<int>> inherited = app::InheritedSocket();
   if (!inherited.ok()) return inherited.status();
   if (inherited->has_value()) return server_->Adopt(**inherited);
   return server_->Listen(settings_.listen_address,
                          static_cast<std::uint16_t>(settings_.listen_port));
+}
+
+absl::Status Application::ListenForEnrolment() {
+  if (settings_.enrolment_port == 0) return absl::OkStatus();
+  auto context = tls::ContextSource::Browser(settings_.listen);
+  if (!context.ok()) return context.status();
+  enrolment_context_ = *std::move(context);
+  http::Limits limits = MakeLimits();
+  limits.large = {};
+  limits.connections = kEnrolmentConnectionsMax;
+  limits.requests = kEnrolmentRequestsMax;
+  std::vector<http::Lane> lanes = {{&lanes_.front()->io, lanes_.front()->handler.get()}};
+  enrolment_ =
+      std::make_unique<http::Server>("enrolment", std::move(lanes), enrolment_context_->Current(),
+                                     std::move(limits), http::PeerCheck(), metrics_);
+  return enrolment_->Listen(settings_.listen_address,
+                            static_cast<std::uint16_t>(settings_.enrolment_port));
 }
 
 http::Pages Application::MakePages() const {
@@ -273,6 +298,10 @@ absl::Status Application::CheckRevocation(const tls::PeerCertificate& peer) cons
 }
 
 void Application::FollowListenFiles() {
+  if (enrolment_ != nullptr) FollowEnrolmentFiles();
+  if (const absl::Status domains = domains_.Refresh(); !domains.ok()) {
+    log::Warn("listen_certificate_not_taken", "reason", domains.message());
+  }
   const absl::StatusOr<bool> changed = listen_context_->Refresh();
   if (!changed.ok())
     log::Warn("listen_certificate_not_taken", "reason", changed.status().message());
@@ -280,6 +309,11 @@ void Application::FollowListenFiles() {
   domains_.Install(listen_context_->Current()->native_handle());
   server_->UseContext(listen_context_->Current());
   log::Info("listen_certificate_taken", "file", settings_.listen.certificate);
+}
+
+void Application::FollowEnrolmentFiles() {
+  const absl::StatusOr<bool> changed = enrolment_context_->Refresh();
+  if (changed.ok() && *changed) enrolment_->UseContext(enrolment_context_->Current());
 }
 
 http::PeerCheck Application::MakePeerCheck() {
@@ -322,6 +356,10 @@ void Application::Stop() {
     const bool drained =
         lanes_.front()->thread.joinable() && server_->AwaitIdle(settings_.drain_timeout);
     if (!drained) log::Warn("requests_cut", "after_ms", settings_.drain_timeout.count());
+    if (enrolment_ != nullptr) {
+      enrolment_->StopAccepting();
+      enrolment_->AwaitIdle(settings_.linger);
+    }
   }
   // Before the lanes, to which they speak.
   if (watch_ != nullptr) watch_->Stop();

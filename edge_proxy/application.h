@@ -22,6 +22,7 @@
 #include "edge_proxy/queue_monitor.h"
 #include "edge_proxy/registrar.h"
 #include "edge_proxy/settings.h"
+#include "postern/v1/certificate_service.grpc.pb.h"
 #include "postern/v1/message_service.grpc.pb.h"
 #include "services/common/app/certificate_watch.h"
 #include "services/common/exec/poller.h"
@@ -46,6 +47,9 @@ class Application {
   // messages are one. A Redis or a main server that cannot be reached is none: the edge is not
   // ready until they come.
   absl::Status Start();
+  // Takes what of the settings changes while the edge runs: `clients.*` and what is in
+  // `listen.domains_folder`. An error says which file is unusable, and nothing is taken.
+  absl::Status Reload(const Settings& fresh);
   // Not ready; no new requests; those in hand answered (drain_timeout_ms); registrations flushed;
   // all threads joined. Idempotent.
   void Stop();
@@ -66,13 +70,13 @@ class Application {
   };
 
   absl::Status JoinMesh();
-  RateLimit DefaultLimit() const;
   absl::Status ConnectServer();
   absl::Status PrepareQueue();
   absl::Status RefuseUnsafeQueue();
   absl::Status ReadDocs();
   void MakeLanes();
   absl::Status Listen();
+  absl::Status ListenForEnrolment();
   void StopLanes();
   http::Checks MakeChecks() const;
   http::PeerCheck MakePeerCheck();
@@ -84,6 +88,7 @@ class Application {
   void RecheckPeers();
   // Shows clients another certificate once its files have changed.
   void FollowListenFiles();
+  void FollowEnrolmentFiles();
 
   const Settings settings_;
   metrics::Registry metrics_;
@@ -94,9 +99,11 @@ class Application {
   redis::Settings redis_;
   std::unique_ptr<trust::Member> member_;
   std::shared_ptr<tls::ContextSource> listen_context_;
+  std::shared_ptr<tls::ContextSource> enrolment_context_;
   std::shared_ptr<const http::StaticFiles> docs_;  // Null: none.
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::MessageService::Stub> messages_;
+  std::unique_ptr<v1::CertificateService::Stub> certificates_;
   std::unique_ptr<DirectoryWatch> watch_;
   std::unique_ptr<DataKeys> keys_;
   std::unique_ptr<Registrar> registrar_;
@@ -105,6 +112,7 @@ class Application {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<QueueMonitor> monitor_;
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<http::Server> enrolment_;  // Null: no such port.
   std::unique_ptr<http::OpsServer> ops_;
   exec::Poller listen_files_;
   bool stopped_ = false;

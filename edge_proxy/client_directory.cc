@@ -10,20 +10,19 @@ namespace postern::edge {
 
 namespace {
 
-RateLimit LimitOf(const v1::Client& client, const RateLimit& otherwise) {
-  if (!client.has_limits()) return otherwise;
+RateLimit LimitOf(const v1::ClientLimits& limits) {
   RateLimit limit;
-  limit.per_second = client.limits().messages_per_second();
-  limit.burst = client.limits().burst();
-  limit.per_day = client.limits().messages_per_day();
+  limit.per_second = limits.messages_per_second();
+  limit.burst = limits.burst();
+  limit.per_day = limits.messages_per_day();
   return limit;
 }
 
 }  // namespace
 
-ClientDirectory::ClientDirectory(std::string cache_file, RateLimit default_limit)
+ClientDirectory::ClientDirectory(std::string cache_file, DefaultLimits default_limits)
     : cache_file_(std::move(cache_file)),
-      default_limit_(default_limit),
+      default_limits_(std::move(default_limits)),
       current_(std::make_shared<DirectorySnapshot>()) {}
 
 absl::Status ClientDirectory::LoadCache() {
@@ -34,6 +33,7 @@ absl::Status ClientDirectory::LoadCache() {
   if (!kept.ParseFromString(*content) || !kept.snapshot() || kept.revision() <= 0) {
     return absl::DataLossError(cache_file_ + " is not a client directory; it will be replaced");
   }
+  const std::lock_guard lock(writing_);
   for (v1::Client& client : *kept.mutable_clients()) {
     std::string id = client.client_id();
     clients_.insert_or_assign(std::move(id), std::move(client));
@@ -43,6 +43,7 @@ absl::Status ClientDirectory::LoadCache() {
 }
 
 void ClientDirectory::Apply(const v1::WatchClientsResponse& step) {
+  const std::lock_guard lock(writing_);
   if (step.snapshot()) {
     staged_.clear();
   } else if (!staging_) {
@@ -54,14 +55,21 @@ void ClientDirectory::Apply(const v1::WatchClientsResponse& step) {
   }
   if (step.revision() == 0) return;
   clients_ = std::move(staged_);
-  AbandonSteps();
+  staged_.clear();
+  staging_ = false;
   Publish(step.revision());
   WriteCache(step.revision());
 }
 
 void ClientDirectory::AbandonSteps() {
+  const std::lock_guard lock(writing_);
   staged_.clear();
   staging_ = false;
+}
+
+void ClientDirectory::RefreshLimits() {
+  const std::lock_guard lock(writing_);
+  Publish(revision());
 }
 
 void ClientDirectory::Publish(std::int64_t revision) {
@@ -75,8 +83,8 @@ void ClientDirectory::Publish(std::int64_t revision) {
     record->domain = client.domain();
     record->active = client.state() == v1::CLIENT_STATE_ACTIVE;
     record->shard = redis::ShardOf(id);
-    const RateLimit* const of_domain = domain_limits_ ? domain_limits_(client.domain()) : nullptr;
-    record->limit = LimitOf(client, of_domain == nullptr ? default_limit_ : *of_domain);
+    record->limit = client.has_limits() || !default_limits_ ? LimitOf(client.limits())
+                                                            : default_limits_(client.domain());
     std::shared_ptr<RateMeter>& meter = meters_[id];
     if (meter == nullptr) meter = std::make_shared<RateMeter>();
     record->meter = meter;

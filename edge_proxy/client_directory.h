@@ -53,18 +53,14 @@ class DirectorySnapshot {
   std::int64_t revision_ = 0;
 };
 
-// The clients that the main server knows, as last heard. One writer (Apply, Load), any number of
-// readers.
+// The clients that the main server knows, as last heard. One thread calls LoadCache, Apply and
+// AbandonSteps; the rest is thread-safe.
 class ClientDirectory {
  public:
   // `cache_file`: where the last revision is kept for a start without the server; empty: nowhere.
-  // `default_limit`: of clients that have none of their own.
-  explicit ClientDirectory(std::string cache_file, RateLimit default_limit = {});
-
-  // The limit of a domain's clients that have none of their own; null: `default_limit`. Before the
-  // first client comes.
-  using DomainLimits = std::function<const RateLimit*(std::string_view domain)>;
-  void UseDomainLimits(DomainLimits limits) { domain_limits_ = std::move(limits); }
+  // `default_limits`: the limit of a domain's clients that have none of their own; empty: no limit.
+  using DefaultLimits = std::function<RateLimit(std::string_view domain)>;
+  explicit ClientDirectory(std::string cache_file, DefaultLimits default_limits = {});
 
   // Takes over what was kept. NotFound when nothing was, DataLoss when the file is not readable as
   // a directory; the directory then stays empty.
@@ -75,6 +71,9 @@ class ClientDirectory {
   void Apply(const v1::WatchClientsResponse& step);
   // Forgets steps held back: the stream that brought them ended.
   void AbandonSteps();
+
+  // Asks for the default limits again, after they have changed.
+  void RefreshLimits();
 
   // The last published snapshot, never null; before the first one it is empty with revision 0.
   std::shared_ptr<const DirectorySnapshot> Current() const;
@@ -88,8 +87,8 @@ class ClientDirectory {
   void WriteCache(std::int64_t revision) const;
 
   const std::string cache_file_;
-  const RateLimit default_limit_;
-  DomainLimits domain_limits_;
+  const DefaultLimits default_limits_;
+  std::mutex writing_;  // What follows, up to `mutex_`.
   Clients clients_;
   std::map<std::string, std::shared_ptr<RateMeter>> meters_;
   Clients staged_;  // The next revision while its steps arrive.

@@ -2,34 +2,34 @@
 
 #include <openssl/types.h>
 
-#include <boost/asio/ssl/context.hpp>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "edge_proxy/rate_limit.h"
+#include "services/common/tls/context_source.h"
 
 namespace postern::edge {
-
-// One of several domains that an edge serves.
-struct Domain {
-  std::shared_ptr<boost::asio::ssl::context> tls;  // With the domain's certificate.
-  RateLimit limit;                                 // Of its clients that have none of their own.
-};
 
 // The domains of an edge, from a folder with one folder for each, named by the domain:
 // `certificate.pem` and `key.pem`, which clients see, and `domain.yaml` where it has settings. The
 // name that a client connects to (SNI) picks the domain, and a client belongs to one: in another it
-// is nobody. Read-only once read; thread-safe.
+// is nobody. Thread-safe.
 class Domains {
  public:
-  // Empty for an empty `folder`. `trust_file`: the CA of all clients. `otherwise`: limits that a
-  // domain does not set. Errors name the file.
-  static absl::StatusOr<Domains> Read(const std::string& folder, const std::string& trust_file,
-                                      const RateLimit& otherwise);
+  // None until Read, and with an empty `folder`. `trust_file`: the CA of all clients.
+  Domains(std::string folder, std::string trust_file)
+      : folder_(std::move(folder)), trust_file_(std::move(trust_file)) {}
+
+  // Reads the folder, the first time or again. `otherwise`: limits that a domain does not set, and
+  // those of clients that belong to none. Errors name the file, and change nothing.
+  absl::Status Read(const RateLimit& otherwise);
+  // Takes the certificates whose files have changed. The first error of files that are unusable:
+  // the old certificate goes on.
+  absl::Status Refresh() const;
 
   // From now on `context` shows the certificate of the domain that the client connects to, and its
   // own for any other name. This must outlive it.
@@ -40,15 +40,29 @@ class Domains {
   // message `domain`.
   absl::Status Check(std::string_view server_name, std::string_view client_domain) const;
 
-  // The limit of clients of a domain; nullptr for one that is none of ours.
-  const RateLimit* LimitOf(std::string_view domain) const;
+  // The limit of a domain's clients that have none of their own.
+  RateLimit LimitOf(std::string_view domain) const;
 
  private:
-  // The domain that a name stands for; null when it is none of ours.
-  const std::map<std::string, Domain, std::less<>>::value_type* Find(std::string_view name) const;
+  struct Domain {
+    std::shared_ptr<tls::ContextSource> tls;
+    RateLimit limit;
+  };
+  // Never changes once it is in use.
+  struct State {
+    std::map<std::string, Domain, std::less<>> domains;  // Names in lower case.
+    RateLimit otherwise;
+
+    // Null for a domain that is none of ours.
+    const Domain* Find(std::string_view name) const;
+  };
+  std::shared_ptr<const State> Now() const;
   static int OnServerName(SSL* ssl, int* alert, void* self);
 
-  std::map<std::string, Domain, std::less<>> domains_;  // Names in lower case.
+  const std::string folder_;
+  const std::string trust_file_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const State> state_ = std::make_shared<const State>();
 };
 
 }  // namespace postern::edge

@@ -14,6 +14,7 @@ EdgeHandler::EdgeHandler(HandlerParts parts)
       directory_(*parts_.directory),
       intake_(*parts_.keys, *parts_.enqueuer, parts_.key_bounds),
       reads_(*parts_.keys, *parts_.registrar, *parts_.messages),
+      certificates_(*parts_.directory, *parts_.certificates),
       metrics_(*parts_.metrics) {}
 
 asio::awaitable<http::Response> EdgeHandler::Handle(http::Request request) {
@@ -37,12 +38,16 @@ EdgeHandler::Awaitable EdgeHandler::Dispatch(http::Request& request, const Route
       return ListMessages(request, context);
     case Route::kGetMessage:
       return GetMessage(request, match.parameter, context);
+    case Route::kRenewCertificate:
+      return RenewCertificate(request, context);
+    case Route::kEnrolCertificate:
+      return certificates_.Enrol(request, context);
     default:
-      return Immediate(match, context);
+      return Immediate(request, match, context);
   }
 }
 
-EdgeHandler::Awaitable EdgeHandler::Immediate(const RouteMatch& match,
+EdgeHandler::Awaitable EdgeHandler::Immediate(const http::Request& request, const RouteMatch& match,
                                               const RequestContext& context) {
   http::Response response;
   if (match.route == Route::kNotFound) {
@@ -53,6 +58,9 @@ EdgeHandler::Awaitable EdgeHandler::Immediate(const RouteMatch& match,
     response.fields.emplace_back("Allow", match.allow);
   } else if (match.route == Route::kProblemPage) {
     response = ProblemPage(match.parameter, context);
+  } else if (request.peer == nullptr && match.route != Route::kLivez) {
+    // Strangers at the enrolment port are not told how the parts of the edge are.
+    response = Forbid(request, nullptr, context);
   } else {
     response = HealthAnswer(match.route);
     response.fields.emplace_back("Request-Id", context.request_id);
@@ -105,28 +113,30 @@ const ClientRecord* EdgeHandler::SenderOf(const http::Request& request) {
   return client != nullptr && client->client_id == request.peer->id.name ? client : nullptr;
 }
 
-http::Response EdgeHandler::Forbid(const ClientRecord* client,
+http::Response EdgeHandler::Forbid(const http::Request& request, const ClientRecord* client,
                                    const RequestContext& context) const {
-  http::Response response =
-      client == nullptr
-          ? Answer(ProblemCode::kCertificateNotRegistered,
-                   "Ask the operator to register the certificate's SHA-256 fingerprint.",
-                   context.request_id)
-          : Answer(ProblemCode::kClientSuspended, "Ask the operator to resume the client.",
-                   context.request_id);
+  ProblemCode code = ProblemCode::kCertificateNotRegistered;
+  const char* detail = "Ask the operator to register the certificate's SHA-256 fingerprint.";
+  if (request.peer == nullptr) {
+    detail = "This port is for enrolment alone; the others ask for a client certificate.";
+  } else if (client != nullptr) {
+    code = ProblemCode::kClientSuspended;
+    detail = "Ask the operator to resume the client.";
+  }
+  http::Response response = Answer(code, detail, context.request_id);
   response.close = true;
   return response;
 }
 
 EdgeHandler::Awaitable EdgeHandler::PostMessage(http::Request& request, RequestContext& context) {
   const ClientRecord* const client = SenderOf(request);
-  if (client == nullptr || !client->active) co_return Forbid(client, context);
+  if (client == nullptr || !client->active) co_return Forbid(request, client, context);
   co_return co_await intake_.Post(request, *client, context);
 }
 
 EdgeHandler::Awaitable EdgeHandler::PostBatch(http::Request& request, RequestContext& context) {
   const ClientRecord* const client = SenderOf(request);
-  if (client == nullptr || !client->active) co_return Forbid(client, context);
+  if (client == nullptr || !client->active) co_return Forbid(request, client, context);
   co_return co_await intake_.PostBatch(request, directory_.Get().Hold(request.peer->sha256_hex),
                                        context);
 }
@@ -134,15 +144,22 @@ EdgeHandler::Awaitable EdgeHandler::PostBatch(http::Request& request, RequestCon
 EdgeHandler::Awaitable EdgeHandler::GetMessage(const http::Request& request, std::string_view id,
                                                const RequestContext& context) {
   const ClientRecord* const client = SenderOf(request);
-  if (client == nullptr || !client->active) co_return Forbid(client, context);
+  if (client == nullptr || !client->active) co_return Forbid(request, client, context);
   co_return co_await reads_.Get(id, client->client_id, context);
 }
 
 EdgeHandler::Awaitable EdgeHandler::ListMessages(const http::Request& request,
                                                  const RequestContext& context) {
   const ClientRecord* const client = SenderOf(request);
-  if (client == nullptr || !client->active) co_return Forbid(client, context);
+  if (client == nullptr || !client->active) co_return Forbid(request, client, context);
   co_return co_await reads_.List(request.query, client->client_id, context);
+}
+
+EdgeHandler::Awaitable EdgeHandler::RenewCertificate(http::Request& request,
+                                                     RequestContext& context) {
+  const ClientRecord* const client = SenderOf(request);
+  if (client == nullptr || !client->active) co_return Forbid(request, client, context);
+  co_return co_await certificates_.Renew(request, context);
 }
 
 void EdgeHandler::Account(Route route, const http::Request& request, const RequestContext& context,

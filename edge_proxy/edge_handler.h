@@ -6,6 +6,7 @@
 #include <string>
 
 #include "edge_proxy/access_log.h"
+#include "edge_proxy/certificate_requests.h"
 #include "edge_proxy/client_directory.h"
 #include "edge_proxy/data_keys.h"
 #include "edge_proxy/enqueuer.h"
@@ -16,6 +17,7 @@
 #include "edge_proxy/request_context.h"
 #include "edge_proxy/request_metrics.h"
 #include "edge_proxy/router.h"
+#include "postern/v1/certificate_service.grpc.pb.h"
 #include "postern/v1/message_service.grpc.pb.h"
 #include "services/common/base/uuid.h"
 #include "services/common/http/ops_server.h"
@@ -33,13 +35,15 @@ struct HandlerParts {
   KeyBounds key_bounds;
   const Registrar* registrar = nullptr;
   v1::MessageService::StubInterface* messages = nullptr;
+  v1::CertificateService::StubInterface* certificates = nullptr;
   const http::StaticFiles* docs = nullptr;  // Where the pages of the problems are; null: nowhere.
   http::Checks checks;
   metrics::Registry* metrics = nullptr;
 };
 
 // Answers the requests of one lane: the REST interface as docs/api/rest.md describes it. Every
-// answer has a `Request-Id`. Not thread-safe.
+// answer has a `Request-Id`. At the enrolment port, where nobody shows a certificate, only what
+// needs none is answered. Not thread-safe.
 class EdgeHandler final : public http::Handler {
  public:
   explicit EdgeHandler(HandlerParts parts);
@@ -50,19 +54,22 @@ class EdgeHandler final : public http::Handler {
  private:
   using Awaitable = boost::asio::awaitable<http::Response>;
   Awaitable Dispatch(http::Request& request, const RouteMatch& match, RequestContext& context);
-  Awaitable Immediate(const RouteMatch& match, const RequestContext& context);
+  Awaitable Immediate(const http::Request& request, const RouteMatch& match,
+                      const RequestContext& context);
   Awaitable PostMessage(http::Request& request, RequestContext& context);
   Awaitable PostBatch(http::Request& request, RequestContext& context);
   Awaitable GetMessage(const http::Request& request, std::string_view id,
                        const RequestContext& context);
   Awaitable ListMessages(const http::Request& request, const RequestContext& context);
+  Awaitable RenewCertificate(http::Request& request, RequestContext& context);
   http::Response ProblemPage(std::string_view code, const RequestContext& context) const;
   http::Response HealthAnswer(Route route) const;
 
   // Whose certificate the connection shows; null when the directory does not know it (any more).
   const ClientRecord* SenderOf(const http::Request& request);
-  // The answer to a sender that is unknown or not active.
-  http::Response Forbid(const ClientRecord* client, const RequestContext& context) const;
+  // The answer to a sender that has shown no certificate, is unknown or not active.
+  http::Response Forbid(const http::Request& request, const ClientRecord* client,
+                        const RequestContext& context) const;
   void Account(Route route, const http::Request& request, const RequestContext& context,
                int status);
 
@@ -70,6 +77,7 @@ class EdgeHandler final : public http::Handler {
   DirectoryView directory_;
   MessageIntake intake_;
   MessageReads reads_;
+  CertificateRequests certificates_;
   UuidV7Generator ids_;
   RequestMetrics metrics_;
   AccessLog access_log_;

@@ -61,6 +61,11 @@ inline constexpr std::chrono::milliseconds kRegistrationAgeSpan{800};
 inline constexpr std::int64_t kRetryAfterSeconds = 1;
 inline constexpr std::int64_t kRetryAfterMaxSeconds = 60;
 
+// --- Enrolment port ---
+// Whoever comes there has shown nothing yet: few are served at one time.
+inline constexpr std::size_t kEnrolmentConnectionsMax = 256;
+inline constexpr std::size_t kEnrolmentRequestsMax = 16;
+
 // --- Process ---
 // File descriptors that are not for clients: listeners, Redis, gRPC, logs, the operations port.
 inline constexpr std::size_t kDescriptorsReserved = 256;
@@ -79,6 +84,11 @@ inline constexpr std::chrono::milliseconds kRegistrationPauseMax{1'000};
 inline constexpr std::chrono::milliseconds kRegistrationFlushLimit{3'000};
 inline constexpr std::chrono::milliseconds kGetMessageDeadline{2'000};
 inline constexpr std::chrono::milliseconds kListMessagesDeadline{5'000};
+inline constexpr std::chrono::milliseconds kCertificateDeadline{10'000};
+// How long an answer with a new certificate waits until this edge's directory has it, and how often
+// it looks.
+inline constexpr std::chrono::milliseconds kNewCertificateWait{2'000};
+inline constexpr std::chrono::milliseconds kNewCertificateCheck{20};
 inline constexpr std::int32_t kListLimitMax = 1'000;
 inline constexpr std::int64_t kStatusRetryAfterSeconds = 1;
 inline constexpr std::chrono::milliseconds kDataKeyDeadline{5'000};

@@ -5,6 +5,7 @@
 #include "edge_proxy/settings.h"
 #include "services/common/app/command_line.h"
 #include "services/common/app/process.h"
+#include "services/common/app/reload.h"
 #include "services/common/app/signals.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/log.h"
@@ -54,7 +55,11 @@ int main(int argc, char** argv) {
     Application application(settings);
     const absl::Status started = application.Start();
     if (started.ok()) {
-      postern::app::WaitForStop();
+      postern::app::WaitForStop([&] {
+        postern::app::Reload(
+            parsed.command_line.config_path, &postern::edge::MakeSchema,
+            [&](const postern::edge::Settings& fresh) { return application.Reload(fresh); });
+      });
       application.Stop();
     } else {
       exit_code = Fail(started);

@@ -15,6 +15,8 @@ enum class Route {
   kPostBatch,
   kGetMessage,
   kListMessages,
+  kRenewCertificate,
+  kEnrolCertificate,
   kProblemPage,
   kHealth,
   kLivez,
@@ -23,7 +25,7 @@ enum class Route {
   kNotAllowed,
   kRefused
 };
-inline constexpr std::size_t kRoutes = 11;
+inline constexpr std::size_t kRoutes = 13;
 
 // The value of the label `route`: a template, never a path that a client chose.
 std::string_view RouteLabel(Route route);

@@ -57,6 +57,8 @@ void AddListener(Schema& schema, Settings& s) {
   schema.Path("listen.trust_file", &s.listen.trust, kRequired, "The CA of the clients (PEM).");
   schema.Path("listen.domains_folder", &s.domains_folder, kOptional,
               "Folder with one for each domain that has a certificate of its own; empty: none.");
+  schema.Int("listen.enrolment_port", &s.enrolment_port, 0, 65535,
+             "Port where who has an enrolment token and no certificate yet gets one; 0: none.");
   AddClientLimits(schema, s);
   schema.Int("clients.messages_per_second", &s.messages_per_second, 0, 1'000'000,
              "Messages a second of a client that has no limit of its own; 0: no limit.");

@@ -23,6 +23,7 @@ struct Settings {
   std::int64_t listen_port = 8443;
   tls::Files listen;
   std::string domains_folder;
+  std::int64_t enrolment_port = 0;
   tls::Files mesh;
   trust::Settings trust;
   std::string server_target;

@@ -4,6 +4,7 @@
 #include "portal/settings.h"
 #include "services/common/app/command_line.h"
 #include "services/common/app/process.h"
+#include "services/common/app/reload.h"
 #include "services/common/app/signals.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/log.h"
@@ -49,7 +50,9 @@ int main(int argc, char** argv) {
     Application application(settings);
     const absl::Status started = application.Start();
     if (started.ok()) {
-      postern::app::WaitForStop();
+      postern::app::WaitForStop([&] {
+        postern::app::Reload(parsed.command_line.config_path, &postern::portal::MakeSchema);
+      });
       application.Stop();
     } else {
       exit_code = Fail(started);

@@ -3,6 +3,7 @@
 
 #include "services/common/app/command_line.h"
 #include "services/common/app/process.h"
+#include "services/common/app/reload.h"
 #include "services/common/app/signals.h"
 #include "services/common/log/log.h"
 #include "services/common/rpc/log.h"
@@ -18,7 +19,7 @@ int Fail(const absl::Status& status) {
   return kExitFailure;
 }
 
-int Run(const postern::worker::Settings& settings) {
+int Run(const postern::worker::Settings& settings, const std::string& config_path) {
   postern::log::Settings log_settings;
   log_settings.program = "worker";
   log_settings.level = settings.log_level;
@@ -29,7 +30,8 @@ int Run(const postern::worker::Settings& settings) {
   absl::Status status = application.status();
   if (status.ok()) status = (*application)->Start();
   if (status.ok()) {
-    postern::app::WaitForStop();
+    postern::app::WaitForStop(
+        [&] { postern::app::Reload(config_path, &postern::worker::MakeSchema); });
     (*application)->Stop();
     application->reset();
   }
@@ -52,5 +54,5 @@ int main(int argc, char** argv) {
   if (!loaded.ok()) return Fail(loaded);
   if (parsed.command_line.print_config) std::fputs(schema.Print().c_str(), stdout);
   if (parsed.command_line.print_config || parsed.command_line.check_config) return 0;
-  postern::app::EndProcess(Run(settings));
+  postern::app::EndProcess(Run(settings, parsed.command_line.config_path));
 }

@@ -30,7 +30,7 @@ from redis_server import USERS, RedisServer  # noqa: E402
 __all__ = ["ROOT", "Authority", "CertificateError", "Leaf", "Process", "ProcessError", "Program", "Stack",
            "free_port", "wait_until"]
 
-PORTS = ("edge", "server", "portal", "redis", "mariadb", "edge_ops", "worker_ops", "server_ops", "portal_ops")
+PORTS = ("edge", "enrolment", "server", "portal", "redis", "mariadb", "edge_ops", "worker_ops", "server_ops", "portal_ops")
 
 
 class Stack:
@@ -326,6 +326,7 @@ class Stack:
     def _edge_config(self, program: Program) -> dict:
         listen = self.authority.leaf("listen", program.name)
         return {"listen.address": "127.0.0.1", "listen.port": self.ports["edge"],
+                "listen.enrolment_port": self.ports["enrolment"],
                 "listen.certificate_file": listen.certificate, "listen.key_file": listen.key,
                 "listen.trust_file": self.authority.clients_ca,
                 "directory.cache_file": program.folder / "clients.cache"} | (

@@ -207,7 +207,7 @@ grpc::ServerUnaryReactor* CertificateService::RenewCertificate(
   return Answer(context, true, [this, context, request, response](db::Connection& connection) {
     const auto caller = rpc::PeerId(*context->auth_context(), trust_domain_);
     if (!caller.ok()) return caller.status();
-    const auto current = ReadCurrent(request->certificate(), PeerPem(*context->auth_context()));
+    const auto current = ReadCurrent(connection, *request, PeerPem(*context->auth_context()));
     if (!current.ok()) return current.status();
     const auto csr = pki::ParseCsr(request->csr());
     if (!csr.ok()) return csr.status();

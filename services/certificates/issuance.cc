@@ -119,6 +119,22 @@ absl::Status CheckCaller(const tls::SpiffeId& caller, const authority::Subject& 
   return Denied("only its holder, an operator, or an edge for a client, renews a certificate");
 }
 
+// A client renews through an edge as often as it likes, and each of its certificates is in every
+// edge's directory: only so many.
+absl::Status CheckLineage(db::Connection& connection, const pki::Serial& lineage) {
+  const auto line = SelectLineage(connection, lineage);
+  if (!line.ok()) return line.status();
+  const std::int64_t now_us = NowMicros();
+  const auto good = std::count_if(line->begin(), line->end(), [now_us](const auto& one) {
+    return one.revoked_at_us == 0 && one.not_after_us > now_us;
+  });
+  if (good < kLineageGoodMax) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      StrCat(good,
+             " certificates of this line are good: use the newest, or ask the operator to "
+             "revoke the others"));
+}
+
 // The row of a certificate that is to be renewed; makes one when it was issued by hand.
 absl::StatusOr<StoredCertificate> Adopt(db::Connection& connection, const std::string& issuer,
                                         X509* certificate, const pki::CertificateInfo& info,
@@ -296,6 +312,9 @@ absl::StatusOr<Issued> Renew(db::Connection& connection, const Authorities& auth
     if (info->not_after_s * kMicrosPerSecond <= NowMicros()) {
       return Denied(StrCat("certificate ", info->serial.hex(), " ended at ",
                            FormatRfc3339(info->not_after_s * kMicrosPerSecond), ": enrol again"));
+    }
+    if (caller.role == tls::Role::kEdge && subject->profile->issuer == authority::Kind::kClients) {
+      if (absl::Status s = CheckLineage(connection, known->lineage); !s.ok()) return s;
     }
     auto issued = SignAndInsert(connection, authorities, *subject, public_key, actor, &*known);
     if (!issued.ok()) return issued;

@@ -13,6 +13,8 @@ inline constexpr int kPageMax = 1000;
 inline constexpr std::size_t kRevokedNamedMax = 1000;
 // Of a certificate that is to be renewed, PEM or DER, its chain included.
 inline constexpr std::size_t kCertificateBytesMax = 32 * 1024;
+// Good certificates of one line: a client renews no further by itself.
+inline constexpr std::int64_t kLineageGoodMax = 16;
 // Two servers that write at the same moment may meet in a deadlock; one of them tries again.
 inline constexpr int kAttempts = 3;
 

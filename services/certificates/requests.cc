@@ -15,6 +15,22 @@
 #include "services/common/pki/pkcs12.h"
 
 namespace postern::certificates {
+namespace {
+
+absl::StatusOr<crypto::X509Ptr> ReadRegistered(db::Connection& connection,
+                                               const std::string& sha256_hex) {
+  const auto hex = NormalizeSha256Hex(sha256_hex);
+  if (!hex.ok()) return absl::InvalidArgumentError("certificate_sha256: 64 hexadecimal digits");
+  const auto found = FindBySha256(connection, *HexDecode(*hex));
+  if (!found.ok()) return found.status();
+  if (!*found) {
+    return absl::FailedPreconditionError(
+        "the certificate is not one that this authority has issued: ask the operator for one");
+  }
+  return pki::ParseCertificate((*found)->der);
+}
+
+}  // namespace
 
 absl::StatusOr<authority::Subject> ReadSubject(const v1::CertificateSubject& subject) {
   if (subject.life_seconds() < 0) return absl::InvalidArgumentError("life_seconds: negative");
@@ -74,8 +90,13 @@ absl::StatusOr<RevokeOrder> ReadRevokeOrder(const v1::RevokeCertificateRequest& 
                      request.lineage()};
 }
 
-absl::StatusOr<crypto::X509Ptr> ReadCurrent(const std::string& given, const std::string& peer_pem) {
-  const std::string& text = given.empty() ? peer_pem : given;
+absl::StatusOr<crypto::X509Ptr> ReadCurrent(db::Connection& connection,
+                                            const v1::RenewCertificateRequest& request,
+                                            const std::string& peer_pem) {
+  if (!request.certificate_sha256().empty()) {
+    return ReadRegistered(connection, request.certificate_sha256());
+  }
+  const std::string& text = request.certificate().empty() ? peer_pem : request.certificate();
   if (text.size() > kCertificateBytesMax) {
     return absl::InvalidArgumentError(
         StrCat("certificate: ", kCertificateBytesMax, " bytes are the most"));

@@ -32,8 +32,10 @@ absl::Status HandOutKey(const v1::NewKey& wanted, EVP_PKEY* key, const Issued& i
 
 absl::StatusOr<RevokeOrder> ReadRevokeOrder(const v1::RevokeCertificateRequest& request);
 
-// The certificate to renew: the request's, or else the peer's.
-absl::StatusOr<crypto::X509Ptr> ReadCurrent(const std::string& given, const std::string& peer_pem);
+// The certificate to renew: the one that the request holds or names, or else the peer's.
+absl::StatusOr<crypto::X509Ptr> ReadCurrent(db::Connection& connection,
+                                            const v1::RenewCertificateRequest& request,
+                                            const std::string& peer_pem);
 
 struct Page {
   ListFilter filter;

@@ -8,6 +8,7 @@
 #include "postern/v1/client_service.grpc.pb.h"
 #include "services/common/base/files.h"
 #include "services/common/base/strings.h"
+#include "services/common/base/time.h"
 #include "services/common/rpc/status.h"
 #include "services/ctl/certificate_files.h"
 #include "services/ctl/certificate_view.h"
@@ -20,6 +21,7 @@ namespace postern::ctl {
 namespace {
 
 constexpr std::int64_t kDaySeconds = 24 * 3600;
+constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 constexpr int kDaysMax = 36'500;
 
 struct SubjectOptions {
@@ -57,6 +59,7 @@ struct EnrolOptions {
 struct RenewOptions {
   std::string file;
   bool same_key = false;
+  bool if_due = false;
   CertificateFiles files;
 };
 
@@ -165,6 +168,11 @@ absl::Status Renew(Context& context, const RenewOptions& options) {
   if (!current.ok()) return current.status();
   const auto info = pki::Describe(current->get());
   if (!info.ok()) return absl::FailedPreconditionError(info.status().message());
+  const std::int64_t due_s = info->not_before_s + (info->not_after_s - info->not_before_s) / 3 * 2;
+  if (options.if_due && NowMicros() / kMicrosPerSecond < due_s) {
+    context.err() << "Not due before " << FormatRfc3339(due_s * kMicrosPerSecond) << ".\n";
+    return absl::OkStatus();
+  }
   CertificateFiles files = options.files;
   if (files.out.empty()) {
     files.out = std::filesystem::path(options.file).replace_extension().string();
@@ -250,6 +258,8 @@ void AddCertificateMakers(CommandTree& tree, CLI::App* noun, Context& context) {
   renew->add_option("file", renewed->file, "The certificate, PEM")->required();
   renew->add_flag("--same-key", renewed->same_key,
                   "Keep the key beside it, so that a running program never sees half of a change");
+  renew->add_flag("--if-due", renewed->if_due,
+                  "Does nothing while more than a third of its life is left: for a timer");
   AddFiles(renew, renewed->files);
 }
 

@@ -5,6 +5,7 @@
 
 #include "services/common/app/command_line.h"
 #include "services/common/app/process.h"
+#include "services/common/app/reload.h"
 #include "services/common/app/signals.h"
 #include "services/common/db/connection.h"
 #include "services/common/log/log.h"
@@ -19,7 +20,7 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-int Run(const postern::server::Settings& settings) {
+int Run(const postern::server::Settings& settings, const std::string& config_path) {
   if (absl::Status s = postern::app::DisableCoreDumps(); !s.ok()) return Fail(s);
   postern::log::Settings log_settings;
   log_settings.program = "server";
@@ -34,7 +35,10 @@ int Run(const postern::server::Settings& settings) {
 
   postern::server::Application application(settings);
   const absl::Status started = application.Start();
-  if (started.ok()) postern::app::WaitForStop();
+  if (started.ok()) {
+    postern::app::WaitForStop(
+        [&] { postern::app::Reload(config_path, &postern::server::MakeSchema); });
+  }
   application.Stop();
   postern::log::Stop();
   return started.ok() ? 0 : Fail(started);
@@ -53,5 +57,5 @@ int main(int argc, char** argv) {
   if (absl::Status s = schema.Load(command_line.config_path); !s.ok()) return Fail(s);
   if (command_line.print_config) std::cout << schema.Print();
   if (command_line.print_config || command_line.check_config) return 0;
-  postern::app::EndProcess(Run(settings));
+  postern::app::EndProcess(Run(settings, command_line.config_path));
 }

@@ -76,7 +76,7 @@ class Contract:
         if kind not in content:
             yield f"{kind} is not described"
             return
-        document = json.loads(answer.body)
+        document = json.loads(answer.body) if kind.endswith("json") else answer.body.decode()
         for error in self._errors(content[kind]["schema"], document):
             yield f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
         if kind == "application/problem+json" and document["status"] != answer.status:

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deployment" / "loc
 
 from stack import (ROOT, Authority, Leaf, Process, ProcessError, Stack, free_port, port_is_free,  # noqa: E402, F401
                    wait_until)
+from programs import write_yaml  # noqa: E402, F401
 
 BUILD = Path(os.environ.get("POSTERN_BUILD") or Path(__file__).resolve().parents[2] / "build" / "dev")
 NUMBER = "+14155550123"
@@ -167,10 +168,11 @@ def tls_context(stack: Stack, leaf: Leaf | None) -> ssl.SSLContext:
 
 
 class Client:
-    """One keep-alive connection to the edge over mutual TLS, opened when needed. `opened` counts how often."""
+    """One keep-alive connection to the edge over mutual TLS, opened when needed. `opened` counts how often. `port`: by its name
+    in the stack."""
 
-    def __init__(self, stack: Stack, leaf: Leaf | None, timeout: float = 10):
-        self._port = stack.ports["edge"]
+    def __init__(self, stack: Stack, leaf: Leaf | None, timeout: float = 10, port: str = "edge"):
+        self._port = stack.ports[port]
         self._context = tls_context(stack, leaf)
         self._timeout = timeout
         self._connection: http.client.HTTPSConnection | None = None

@@ -1,11 +1,15 @@
 """Real answers of a running system against docs/api/openapi.yaml, and what the edge serves of it."""
 
 import json
+import subprocess
 import unittest
 import uuid
+from pathlib import Path
 
 from api_contract import DOCUMENT, Contract
-from support import NUMBER, ProcessTest, read_answer, raw_connection, wait_until
+from support import NUMBER, Client, Leaf, ProcessTest, answers, read_answer, raw_connection, wait_until
+
+PKCS10 = {"Content-Type": "application/pkcs10"}
 
 
 def message(text: str = "hello", **more) -> dict:
@@ -127,6 +131,74 @@ class ApiContract(ProcessTest):
         self.assertIn('"rate";q=1;w=1', refused.headers["ratelimit-policy"])
         self.assertEqual(self.stack.ctl_json("client", "show", "client-02")["limits"]["messages_per_second"], 1)
         self.assertEqual(self.stack.ctl("client", "limit", "client-02", check=False).returncode, 2)
+
+    def certificate_request(self, name: str) -> tuple[bytes, Path]:
+        """A PKCS#10 request for the name, and the file of its new key."""
+        key = self.folder / f"{uuid.uuid4()}.key"
+        request = subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", key,
+                                  "-subj", f"/CN={name}"], capture_output=True, check=True).stdout
+        return request, key
+
+    def saved(self, answer, key: Path) -> Leaf:
+        """The certificate of an answer beside its key."""
+        file = key.with_suffix(".pem")
+        file.write_bytes(answer.body)
+        return Leaf(file, key)
+
+    def test_a_client_renews_its_certificate(self):
+        self.stack.ctl("cert", "issue", "client", "renewing", "--domain", "localhost", "--out", str(self.folder / "renewing"))
+        first = Leaf(self.folder / "renewing.pem", self.folder / "renewing.key")
+        wait_until(lambda: answers(self.stack, first), 10, "the edge to know the client")
+        client = Client(self.stack, first)
+        self.addCleanup(client.close)
+        path = "/api/v1/certificate:renew"
+        request, key = self.certificate_request("renewing")
+        renewed = self.ask(client, "POST", path, request, PKCS10)
+        self.assertEqual(renewed.status, 201, renewed.body)
+        second = self.saved(renewed, key)
+        self.assertTrue(answers(self.stack, second), "it works at once")
+        shown = self.stack.ctl_json("cert", "show", str(second.certificate))["certificate"]
+        self.assertEqual(shown["name"], "renewing")
+        self.assertEqual(shown["renewed_from"], self.stack.ctl_json("cert", "show", str(first.certificate))["certificate"]["serial"])
+
+        self.assertEqual(self.ask(client, "POST", path, request).status, 415)
+        self.assertEqual(self.ask(client, "POST", path, b"hello", PKCS10).json["code"], "invalid-certificate-request")
+        self.assertEqual(self.ask(client, "POST", path, self.certificate_request("globex")[0], PKCS10).status, 422)
+        self.assertEqual(self.ask(client, "POST", path, b"x" * (64 * 1024 + 1), PKCS10).status, 413)
+
+        self.stack.ctl("cert", "revoke", str(second.certificate))
+        wait_until(lambda: not answers(self.stack, second), 5, "the edge to refuse what was revoked")
+        self.assertTrue(answers(self.stack, first))
+
+    def test_a_client_enrols_with_a_token(self):
+        self.stack.ctl("client", "create", "newcomer", "--domain", "localhost")
+        token = self.folder / "newcomer_token"
+        self.stack.ctl("cert", "token", "client", "newcomer", "--token-file", str(token))
+        path = "/api/v1/certificate:enrol"
+        bearer = {"Authorization": f"Bearer {token.read_text().strip()}"}
+        stranger = Client(self.stack, None, port="enrolment")
+        self.addCleanup(stranger.close)
+        request, key = self.certificate_request("newcomer")
+        self.assertEqual(self.ask(stranger, "POST", path, request, PKCS10).json["code"], "certificate-refused")
+        wrong = self.ask(stranger, "POST", path, request, PKCS10 | {"Authorization": "Bearer wrong"})
+        self.assertEqual((wrong.status, wrong.json["code"]), (403, "certificate-refused"))
+        self.assertEqual(self.ask(stranger, "POST", path, b"hello", PKCS10 | bearer).status, 422)
+        enrolled = self.ask(stranger, "POST", path, request, PKCS10 | bearer)
+        self.assertEqual(enrolled.status, 201, enrolled.body)
+        self.assertTrue(answers(self.stack, self.saved(enrolled, key)), "it works at once")
+        again = self.ask(stranger, "POST", path, request, PKCS10 | bearer)
+        self.assertEqual(again.status, 403)
+        self.assertIn("was used at", again.json["detail"])
+
+    def test_the_enrolment_port_serves_nothing_else(self):
+        stranger = Client(self.stack, None, port="enrolment")
+        self.addCleanup(stranger.close)
+        for method, target, body in (("POST", "/api/v1/messages", message()), ("GET", "/api/v1/messages", None),
+                                     ("GET", f"/api/v1/messages/{uuid.uuid4()}", None), ("POST", "/api/v1/messages:batch", {"messages": []}),
+                                     ("POST", "/api/v1/certificate:renew", b"")):
+            refused = self.ask(stranger, method, target, body)
+            self.assertEqual((refused.status, refused.json["code"]), (403, "certificate-not-registered"), target)
+        self.assertEqual(stranger.get("/api/v1/health").status, 403)
 
     def test_the_server_away(self):
         client = self.client()

@@ -31,6 +31,8 @@ class WithServer(ProcessTest):
         self.assertEqual(soon.returncode, 1)
 
         first = self.stack.ctl_json("cert", "show", str(leaf.certificate))["certificate"]
+        self.assertIn("Not due before", self.stack.ctl("cert", "renew", str(leaf.certificate), "--if-due").stderr)
+        self.assertEqual(self.stack.ctl_json("cert", "show", str(leaf.certificate))["certificate"], first)
         self.stack.ctl("cert", "renew", str(leaf.certificate))
         second = self.stack.ctl_json("cert", "show", str(leaf.certificate))["certificate"]
         self.assertEqual(second["renewed_from"], first["serial"])

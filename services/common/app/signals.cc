@@ -41,7 +41,7 @@ void BlockSignals() {
   sigaction(SIGPIPE, &ignore, nullptr);
 }
 
-void WaitForStop(void (*on_hangup)()) {
+void WaitForStop(const std::function<void()>& on_hangup) {
   const sigset_t signals = WatchedSignals();
   for (;;) {
     int signal = 0;

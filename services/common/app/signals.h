@@ -1,6 +1,6 @@
 #pragma once
 
-#include <atomic>
+#include <functional>
 
 namespace postern::app {
 
@@ -9,6 +9,6 @@ namespace postern::app {
 void BlockSignals();
 // Waits for SIGINT or SIGTERM; calls `on_hangup` at each SIGHUP meanwhile. A second SIGINT or
 // SIGTERM after it has returned ends the process at once (exit status 1).
-void WaitForStop(void (*on_hangup)() = nullptr);
+void WaitForStop(const std::function<void()>& on_hangup = nullptr);
 
 }  // namespace postern::app

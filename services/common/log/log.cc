@@ -149,6 +149,11 @@ void Stop() {
 
 void SetLevel(Level level) { g_level.store(level, std::memory_order_relaxed); }
 
+void SetLevel(const std::string& name) {
+  Level level;
+  if (ParseLevel(name, &level).ok()) SetLevel(level);
+}
+
 bool Enabled(Level level) { return level >= g_level.load(std::memory_order_relaxed); }
 
 void Write(Level level, std::string_view event, std::string_view fields) {

@@ -27,6 +27,8 @@ absl::Status Start(const Settings& settings);
 // Writes what is queued and stops. The last thing that main does.
 void Stop();
 void SetLevel(Level level);
+// By its name, as in Settings; another name changes nothing.
+void SetLevel(const std::string& name);
 bool Enabled(Level level);
 
 // One line; `event` and the keys are literals in snake_case. Values are quoted where needed,

@@ -33,6 +33,10 @@ absl::StatusOr<std::shared_ptr<ContextSource>> ContextSource::Open(Make make, Fi
 
 std::shared_ptr<boost::asio::ssl::context> ContextSource::Current() {
   Refresh().IgnoreError();
+  return Last();
+}
+
+std::shared_ptr<boost::asio::ssl::context> ContextSource::Last() {
   const std::lock_guard lock(mutex_);
   return current_;
 }

@@ -30,6 +30,9 @@ class ContextSource {
   // connection that this process opens, not for every one that it accepts.
   std::shared_ptr<boost::asio::ssl::context> Current();
 
+  // The context that Current or Refresh made last: looks at no file.
+  std::shared_ptr<boost::asio::ssl::context> Last();
+
   // What Current does, and whether it has led to another context. The error of files that have
   // changed and are unusable, once for each change.
   absl::StatusOr<bool> Refresh();

@@ -14,30 +14,12 @@
 #include "services/common/base/files.h"
 #include "services/common/base/strings.h"
 #include "tests/support/eventually.h"
-#include "tests/support/mariadb_server.h"
-#include "tests/support/test_certificates.h"
+#include "tests/support/shared_mariadb.h"
 
 namespace postern::audit {
 namespace {
 
 using testing::HasSubstr;
-
-class Database : public testing::Environment {
- public:
-  void SetUp() override {
-    db::InitializeDriver();
-    auto started = test::MariaDbServer::Start(certificates_.Leaf("server", "db"));
-    ASSERT_TRUE(started.ok()) << started.status();
-    server = started->release();
-  }
-  void TearDown() override { delete server; }
-  static test::MariaDbServer* server;
-
- private:
-  test::TestCertificates certificates_;
-};
-test::MariaDbServer* Database::server = nullptr;
-const auto* const kDatabase = testing::AddGlobalTestEnvironment(new Database);
 
 Act MakeAct(const std::string& target) {
   Act act;
@@ -51,9 +33,9 @@ Act MakeAct(const std::string& target) {
 class AuditTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto schema = Database::server->CreateMigratedSchema();
+    auto schema = test::SharedMariaDb::Server().CreateMigratedSchema();
     ASSERT_TRUE(schema.ok()) << schema.status();
-    settings_ = Database::server->SettingsFor("postern_server", *schema);
+    settings_ = test::SharedMariaDb::Server().SettingsFor("postern_server", *schema);
     connection_ = Open();
     folder_ = testing::TempDir() + *schema + "-audit";
     std::filesystem::remove_all(folder_);
@@ -238,10 +220,10 @@ TEST_F(AuditTest, ALineThatAKillCutOffDoesNotSpoilTheNext) {
 
 TEST_F(AuditTest, RefusalsBecomeRowsWithACount) {
   auto keeper = StartKeeper();
-  Database::server->Stop();  // What cannot be written now is written later.
+  test::SharedMariaDb::Server().Stop();  // What cannot be written now is written later.
   for (int i = 0; i < 3; ++i) keeper->refusals().Note("worker/w", "/postern.v1.Keys/Create");
   keeper->refusals().Note("", "/x");
-  ASSERT_TRUE(Database::server->StartAgain().ok());
+  ASSERT_TRUE(test::SharedMariaDb::Server().StartAgain().ok());
   connection_ = Open();
   ASSERT_TRUE(test::Eventually([this] { return Rows().size() == 2; }));
   keeper->Stop();

@@ -12,37 +12,13 @@
 #include "services/common/pki/csr.h"
 #include "services/common/pki/key.h"
 #include "services/common/rpc/credentials.h"
-#include "tests/support/mariadb_server.h"
-#include "tests/support/test_certificates.h"
+#include "tests/support/shared_mariadb.h"
 
 namespace postern::certificates {
 namespace {
 
 constexpr char kPassphrase[] = "a passphrase for tests";
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-
-test::MariaDbServer* mariadb = nullptr;
-
-class Database : public ::testing::Environment {
- public:
-  void SetUp() override {
-    db::InitializeDriver();
-    certificates_ = std::make_unique<test::TestCertificates>();
-    auto started = test::MariaDbServer::Start(certificates_->Leaf("server", "db"));
-    ASSERT_TRUE(started.ok()) << started.status();
-    server_ = *std::move(started);
-    mariadb = server_.get();
-  }
-  void TearDown() override {
-    server_.reset();
-    certificates_.reset();
-  }
-
- private:
-  std::unique_ptr<test::TestCertificates> certificates_;
-  std::unique_ptr<test::MariaDbServer> server_;
-};
-const auto* const kDatabase = ::testing::AddGlobalTestEnvironment(new Database);
 
 std::int64_t NowSeconds() { return NowMicros() / kMicrosPerSecond; }
 
@@ -130,9 +106,9 @@ AuthorityTest::~AuthorityTest() {
 void AuthorityTest::SetUp() {
   MakeFolder(ca());
   ASSERT_TRUE(WriteFileAtomically(folder_ + "/passphrase", kPassphrase).ok());
-  const auto schema = mariadb->CreateMigratedSchema();
+  const auto schema = test::SharedMariaDb::Server().CreateMigratedSchema();
   ASSERT_TRUE(schema.ok()) << schema.status();
-  database_ = mariadb->SettingsFor("postern_server", *schema);
+  database_ = test::SharedMariaDb::Server().SettingsFor("postern_server", *schema);
   operator_ = Leaf("operator", "alice");
   StartServer();
 }
@@ -197,6 +173,14 @@ grpc::Status AuthorityTest::Renew(const Stub& stub, const std::string& certifica
   v1::RenewCertificateRequest request;
   request.set_csr(pki::MakeCsr(pki::GenerateKey(pki::KeyKind::kEcP256).get(), ""));
   request.set_certificate(certificate_pem);
+  return stub->RenewCertificate(Call().get(), request, response);
+}
+
+grpc::Status AuthorityTest::RenewByHash(const Stub& stub, const std::string& sha256_hex,
+                                        v1::RenewCertificateResponse* response) {
+  v1::RenewCertificateRequest request;
+  request.set_csr(pki::MakeCsr(pki::GenerateKey(pki::KeyKind::kEcP256).get(), ""));
+  request.set_certificate_sha256(sha256_hex);
   return stub->RenewCertificate(Call().get(), request, response);
 }
 

@@ -49,6 +49,8 @@ class AuthorityTest : public ::testing::Test {
   v1::Certificate MustIssue(const std::string& profile, const std::string& name);
   grpc::Status Renew(const Stub& stub, const std::string& certificate_pem,
                      v1::RenewCertificateResponse* response);
+  grpc::Status RenewByHash(const Stub& stub, const std::string& sha256_hex,
+                           v1::RenewCertificateResponse* response);
   v1::RevokeCertificateResponse MustRevoke(const std::string& serial, bool lineage = false,
                                            int reason = 0);
   grpc::Status GetCrl(const std::string& issuer, v1::Crl* crl);

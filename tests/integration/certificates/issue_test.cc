@@ -220,6 +220,34 @@ TEST_F(RenewTest, NobodyRenewsWhatIsNotTheirs) {
   EXPECT_TRUE(Renew(Operator(), edge, &response).ok());
 }
 
+TEST_F(RenewTest, AnEdgeNamesAClientsCertificateByItsHash) {
+  CreateClient("acme");
+  v1::Certificate current = MustIssue("client", "acme");
+  const Stub edge = Caller(Leaf("edge", "edge-1"));
+  v1::RenewCertificateResponse response;
+  EXPECT_TRUE(RenewByHash(edge, current.sha256(), &response).ok());
+  EXPECT_EQ(response.certificate().renewed_from(), current.serial());
+  const grpc::Status unknown = RenewByHash(edge, std::string(64, 'a'), &response);
+  EXPECT_EQ(unknown.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(RenewByHash(edge, "zz", &response).error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(RenewTest, ALineOfAClientHasSoManyGoodCertificatesAndNoMore) {
+  CreateClient("acme");
+  const v1::Certificate first = MustIssue("client", "acme");
+  const Stub edge = Caller(Leaf("edge", "edge-1"));
+  v1::RenewCertificateResponse response;
+  for (int more = 1; more < 16; ++more) {
+    const grpc::Status renewed = RenewByHash(edge, first.sha256(), &response);
+    ASSERT_TRUE(renewed.ok()) << renewed.error_message();
+  }
+  const grpc::Status full = RenewByHash(edge, first.sha256(), &response);
+  EXPECT_EQ(full.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(full.error_message(), HasSubstr("16 certificates of this line are good"));
+  MustRevoke(response.certificate().serial());
+  EXPECT_TRUE(RenewByHash(edge, first.sha256(), &response).ok());
+}
+
 TEST_F(RenewTest, AnEdgeRenewsWhatItShowsToClients) {
   const std::string listen = ReadFile(Leaf("listen", "edge-1").certificate).value();
   v1::RenewCertificateResponse response;

@@ -17,8 +17,7 @@
 #include "services/common/base/strings.h"
 #include "services/common/db/connection.h"
 #include "tests/support/eventually.h"
-#include "tests/support/mariadb_server.h"
-#include "tests/support/test_certificates.h"
+#include "tests/support/shared_mariadb.h"
 
 namespace postern::clients {
 namespace {
@@ -26,29 +25,6 @@ namespace {
 using grpc::StatusCode;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
-
-test::MariaDbServer* mariadb = nullptr;
-
-class Database : public ::testing::Environment {
- public:
-  void SetUp() override {
-    db::InitializeDriver();
-    certificates_ = std::make_unique<test::TestCertificates>();
-    auto started = test::MariaDbServer::Start(certificates_->Leaf("server", "db"));
-    ASSERT_TRUE(started.ok()) << started.status();
-    server_ = *std::move(started);
-    mariadb = server_.get();
-  }
-  void TearDown() override {
-    server_.reset();
-    certificates_.reset();
-  }
-
- private:
-  std::unique_ptr<test::TestCertificates> certificates_;
-  std::unique_ptr<test::MariaDbServer> server_;
-};
-const auto* const kDatabase = ::testing::AddGlobalTestEnvironment(new Database);
 
 constexpr std::int32_t kNoLimits = -1'000;
 
@@ -237,9 +213,9 @@ class Watch {
 class ClientServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto schema = mariadb->CreateMigratedSchema();
+    auto schema = test::SharedMariaDb::Server().CreateMigratedSchema();
     ASSERT_TRUE(schema.ok()) << schema.status();
-    settings_ = mariadb->SettingsFor("postern_server", *schema);
+    settings_ = test::SharedMariaDb::Server().SettingsFor("postern_server", *schema);
   }
   absl::Status Execute(const std::string& sql) {
     auto connection = db::Connection::Open(settings_);
@@ -483,11 +459,11 @@ TEST_F(ClientServiceTest, AWatchOutlivesTheDatabase) {
   ASSERT_TRUE(server.Create("acme", 'a').ok());
   Watch watch(server, 0);
   ASSERT_TRUE(test::Eventually([&] { return watch.Saw("acme"); }));
-  mariadb->Stop();
+  test::SharedMariaDb::Server().Stop();
   EXPECT_EQ(server.Create("globex", 'b').error_code(), StatusCode::UNAVAILABLE);
   Watch second(server, 0);
   EXPECT_TRUE(test::Eventually([&] { return second.Saw("acme"); }));
-  const absl::Status again = mariadb->StartAgain();
+  const absl::Status again = test::SharedMariaDb::Server().StartAgain();
   ASSERT_TRUE(again.ok()) << again;
   ASSERT_TRUE(test::Eventually([&] { return server.Create("globex", 'b').ok(); }));
   EXPECT_TRUE(test::Eventually([&] { return watch.Saw("globex"); }, 3s));

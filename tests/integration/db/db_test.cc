@@ -12,7 +12,7 @@
 #include "services/common/db/executor.h"
 #include "services/common/db/migrations.h"
 #include "services/common/metrics/metrics.h"
-#include "tests/support/mariadb_server.h"
+#include "tests/support/shared_mariadb.h"
 #include "tests/support/test_certificates.h"
 
 namespace postern::db {
@@ -21,42 +21,16 @@ namespace {
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
-test::TestCertificates* certificates = nullptr;
-test::MariaDbServer* server = nullptr;
-
-// One server for the program.
-class Database : public ::testing::Environment {
- public:
-  void SetUp() override {
-    InitializeDriver();
-    certificates_ = std::make_unique<test::TestCertificates>();
-    certificates = certificates_.get();
-    auto started = test::MariaDbServer::Start(certificates->Leaf("server", "db"));
-    ASSERT_TRUE(started.ok()) << started.status();
-    server_ = *std::move(started);
-    server = server_.get();
-  }
-  void TearDown() override {
-    server_.reset();
-    certificates_.reset();
-  }
-
- private:
-  std::unique_ptr<test::TestCertificates> certificates_;
-  std::unique_ptr<test::MariaDbServer> server_;
-};
-const auto* const kDatabase = ::testing::AddGlobalTestEnvironment(new Database);
-
 class DbTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto schema = server->CreateSchema();
+    auto schema = test::SharedMariaDb::Server().CreateSchema();
     ASSERT_TRUE(schema.ok()) << schema.status();
     schema_ = *schema;
   }
 
   static std::unique_ptr<Connection> Open(const std::string& user, const std::string& schema) {
-    auto connection = Connection::Open(server->SettingsFor(user, schema));
+    auto connection = Connection::Open(test::SharedMariaDb::Server().SettingsFor(user, schema));
     EXPECT_TRUE(connection.ok()) << connection.status();
     return connection.ok() ? *std::move(connection) : nullptr;
   }
@@ -117,17 +91,18 @@ TEST_F(DbTest, RowsThatStayTheSameAreNotAffected) {
 }
 
 TEST_F(DbTest, RefusesAServerWithoutTls) {
-  auto plain = test::MariaDbServer::Start(certificates->Leaf("server", "plain"), {},
-                                          test::MariaDbServer::Tls::kOff);
+  auto plain =
+      test::MariaDbServer::Start(test::SharedMariaDb::Certificates().Leaf("server", "plain"), {},
+                                 test::MariaDbServer::Tls::kOff);
   ASSERT_TRUE(plain.ok()) << plain.status();
   Settings settings = (*plain)->SettingsFor("postern_server", "");
-  settings.ca_file = certificates->ca_file();
+  settings.ca_file = test::SharedMariaDb::Certificates().ca_file();
   EXPECT_EQ(Connection::Open(settings).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(DbTest, RefusesAServerOfAnotherAuthority) {
   test::TestCertificates other;
-  Settings settings = server->SettingsFor("postern_server", schema_);
+  Settings settings = test::SharedMariaDb::Server().SettingsFor("postern_server", schema_);
   settings.ca_file = other.ca_file();
   EXPECT_EQ(Connection::Open(settings).status().code(), absl::StatusCode::kFailedPrecondition);
   settings.ca_file.clear();
@@ -135,7 +110,7 @@ TEST_F(DbTest, RefusesAServerOfAnotherAuthority) {
 }
 
 TEST_F(DbTest, RefusesACertificateForAnotherHost) {
-  Settings settings = server->SettingsFor("postern_server", schema_);
+  Settings settings = test::SharedMariaDb::Server().SettingsFor("postern_server", schema_);
   settings.host = "127.0.0.2";
   const absl::StatusCode code = Connection::Open(settings).status().code();
   EXPECT_TRUE(code == absl::StatusCode::kFailedPrecondition ||
@@ -143,7 +118,7 @@ TEST_F(DbTest, RefusesACertificateForAnotherHost) {
 }
 
 TEST_F(DbTest, WrongPasswordIsPermissionDeniedAndStaysOutOfTheMessage) {
-  Settings settings = server->SettingsFor("postern_server", schema_);
+  Settings settings = test::SharedMariaDb::Server().SettingsFor("postern_server", schema_);
   settings.password = "not-the-password";
   const absl::Status status = Connection::Open(settings).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
@@ -151,7 +126,7 @@ TEST_F(DbTest, WrongPasswordIsPermissionDeniedAndStaysOutOfTheMessage) {
 }
 
 TEST_F(DbTest, NobodyThereIsUnavailable) {
-  Settings settings = server->SettingsFor("postern_server", schema_);
+  Settings settings = test::SharedMariaDb::Server().SettingsFor("postern_server", schema_);
   settings.port = 1;
   EXPECT_EQ(Connection::Open(settings).status().code(), absl::StatusCode::kUnavailable);
 }
@@ -261,7 +236,8 @@ class ExecutorTest : public DbTest {
 };
 
 TEST_F(ExecutorTest, RunsWorkOnConnectionsAndRefusesWhatDoesNotFit) {
-  Executor executor(server->SettingsFor("postern_server", schema_), 1, 1, registry_);
+  Executor executor(test::SharedMariaDb::Server().SettingsFor("postern_server", schema_), 1, 1,
+                    registry_);
   std::promise<void> started;
   std::promise<void> release;
   ASSERT_TRUE(executor.TrySubmit(Deadline::After(10s), [&](absl::StatusOr<Connection*> connection) {
@@ -282,7 +258,8 @@ TEST_F(ExecutorTest, RunsWorkOnConnectionsAndRefusesWhatDoesNotFit) {
 }
 
 TEST_F(ExecutorTest, OpensANewConnectionAfterOneBroke) {
-  Executor executor(server->SettingsFor("postern_server", schema_), 1, 10, registry_);
+  Executor executor(test::SharedMariaDb::Server().SettingsFor("postern_server", schema_), 1, 10,
+                    registry_);
   const auto run = [&](const std::string& sql) {
     std::promise<absl::Status> done;
     EXPECT_TRUE(
@@ -302,7 +279,7 @@ TEST_F(ExecutorTest, OpensANewConnectionAfterOneBroke) {
 }
 
 TEST_F(ExecutorTest, SaysAtOnceThatTheDatabaseIsAway) {
-  Settings settings = server->SettingsFor("postern_server", schema_);
+  Settings settings = test::SharedMariaDb::Server().SettingsFor("postern_server", schema_);
   settings.port = 1;
   Executor executor(settings, 1, 10, registry_);
   for (int i = 0; i < 5; ++i) {
@@ -320,7 +297,7 @@ class MigrationsTest : public DbTest {
  protected:
   void SetUp() override {
     DbTest::SetUp();
-    folder_ = std::filesystem::path(server->folder()) / schema_;
+    folder_ = std::filesystem::path(test::SharedMariaDb::Server().folder()) / schema_;
     std::filesystem::create_directory(folder_);
     Write("V0001__create_a.sql", "CREATE TABLE a (id BIGINT PRIMARY KEY)");
     Write("V0002__create_b.sql", "CREATE TABLE b (id BIGINT PRIMARY KEY)");

@@ -108,6 +108,40 @@ TEST_F(DomainsTest, ADomainHasLimitsOfItsOwn) {
   EXPECT_EQ(policy("two.example", files_["two.example"]), "\"rate\";q=9;w=2");
 }
 
+TEST_F(DomainsTest, ADomainsCertificateFollowsItsFiles) {
+  LeafOptions options;
+  options.common_name = "renewed.one.example";
+  const tls::Files files = ServicesCa().Issue(options);
+  const std::filesystem::path folder = std::filesystem::path(folder_) / "domains" / "one.example";
+  std::filesystem::rename(files.key, folder / "key.pem");
+  std::filesystem::rename(files.certificate, folder / "certificate.pem");
+  EXPECT_TRUE(Eventually([&] {
+    return CommonName(*ConnectTo("one.example", files_["one.example"])) == "renewed.one.example";
+  }));
+  EXPECT_EQ(CommonName(*ConnectTo("two.example", files_["two.example"])), "two.example");
+}
+
+TEST_F(DomainsTest, ReadsTheFolderAgain) {
+  const std::filesystem::path folder = std::filesystem::path(folder_) / "domains";
+  std::filesystem::copy(folder / "one.example", folder / "three.example");
+  std::ofstream(folder / "two.example" / "domain.yaml") << "messages_per_second: 3\nburst: 4\n";
+  Settings settings = MakeSettings();
+  settings.domains_folder = folder.string();
+  settings.messages_per_second = 50;
+  ASSERT_TRUE(edge_->Reload(settings).ok());
+  EXPECT_EQ(CommonName(*ConnectTo("three.example", acme_files_)), "one.example");
+  const auto policy = [&](const std::string& name, const tls::Files& files) {
+    return ConnectTo(name, files)->Ask(PostText(GoodBody()))->fields.at("ratelimit-policy");
+  };
+  EXPECT_EQ(policy("two.example", files_["two.example"]), "\"rate\";q=4;w=2");
+  EXPECT_EQ(policy("", acme_files_), "\"rate\";q=50;w=1");
+
+  std::filesystem::remove(folder / "three.example" / "key.pem");
+  const absl::Status refused = edge_->Reload(settings);
+  EXPECT_NE(std::string(refused.message()).find("three.example/key.pem"), std::string::npos);
+  EXPECT_EQ(CommonName(*ConnectTo("three.example", acme_files_)), "one.example");
+}
+
 TEST_F(DomainsTest, ADomainWithoutACertificateKeepsTheEdgeFromStarting) {
   std::filesystem::create_directories(folder_ + "/domains/three.example");
   Settings settings = MakeSettings();

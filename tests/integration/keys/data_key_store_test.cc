@@ -16,7 +16,7 @@
 #include "services/common/crypto/envelope_cipher.h"
 #include "services/common/db/connection.h"
 #include "services/keys/envelope_opener.h"
-#include "tests/integration/keys/database.h"
+#include "tests/support/shared_mariadb.h"
 
 namespace postern::keys {
 namespace {
@@ -33,9 +33,9 @@ MasterKeys Master(char fill, std::uint32_t version = 1) {
 class DataKeyStoreTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto schema = mariadb->CreateMigratedSchema();
+    auto schema = test::SharedMariaDb::Server().CreateMigratedSchema();
     ASSERT_TRUE(schema.ok()) << schema.status();
-    settings_ = mariadb->SettingsFor("postern_server", *schema);
+    settings_ = test::SharedMariaDb::Server().SettingsFor("postern_server", *schema);
     executor_ = std::make_unique<db::Executor>(settings_, 1, 16, metrics_);
   }
 
@@ -133,10 +133,10 @@ TEST_F(DataKeyStoreTest, WhileTheDatabaseIsAwayKeysInMemoryWork) {
   const auto store = Store();
   const auto created = Create(*store);
   ASSERT_TRUE(created.ok());
-  mariadb->Stop();
+  test::SharedMariaDb::Server().Stop();
   EXPECT_TRUE(store->Find(created->id, v1::WrappedDataKey()).ok());
   EXPECT_EQ(Store()->Find(created->id, created->wrapped).status().code(), StatusCode::kUnavailable);
-  const absl::Status again = mariadb->StartAgain();
+  const absl::Status again = test::SharedMariaDb::Server().StartAgain();
   ASSERT_TRUE(again.ok()) << again;
 }
 

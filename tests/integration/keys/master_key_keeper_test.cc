@@ -14,7 +14,7 @@
 
 #include "services/common/base/encoding.h"
 #include "services/common/base/strings.h"
-#include "tests/integration/keys/database.h"
+#include "tests/support/shared_mariadb.h"
 
 namespace postern::keys {
 namespace {
@@ -72,9 +72,9 @@ struct Server {
 class MasterKeyKeeperTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto schema = mariadb->CreateMigratedSchema();
+    auto schema = test::SharedMariaDb::Server().CreateMigratedSchema();
     ASSERT_TRUE(schema.ok()) << schema.status();
-    settings_ = mariadb->SettingsFor("postern_server", *schema);
+    settings_ = test::SharedMariaDb::Server().SettingsFor("postern_server", *schema);
     auto opened = db::Connection::Open(settings_);
     ASSERT_TRUE(opened.ok()) << opened.status();
     connection_ = *std::move(opened);

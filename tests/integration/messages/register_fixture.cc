@@ -4,6 +4,7 @@
 
 #include "services/common/crypto/hash.h"
 #include "services/common/redis/queue_layout.h"
+#include "tests/support/shared_mariadb.h"
 
 namespace postern::messages {
 namespace {
@@ -21,35 +22,10 @@ absl::StatusOr<std::string> Unseal(const std::string& sealed) {
   return text;
 }
 
-test::MariaDbServer* server = nullptr;
-test::TestCertificates* certificates = nullptr;
-
-class Database : public ::testing::Environment {
- public:
-  void SetUp() override {
-    db::InitializeDriver();
-    certificates_ = std::make_unique<test::TestCertificates>();
-    certificates = certificates_.get();
-    auto started = test::MariaDbServer::Start(certificates->Leaf("server", "mariadb"));
-    ASSERT_TRUE(started.ok()) << started.status();
-    server_ = *std::move(started);
-    server = server_.get();
-  }
-  void TearDown() override {
-    server_.reset();
-    certificates_.reset();
-  }
-
- private:
-  std::unique_ptr<test::TestCertificates> certificates_;
-  std::unique_ptr<test::MariaDbServer> server_;
-};
-const auto* const kDatabase = ::testing::AddGlobalTestEnvironment(new Database);
-
 }  // namespace
 
-test::MariaDbServer& Server() { return *server; }
-test::TestCertificates& Certificates() { return *certificates; }
+test::MariaDbServer& Server() { return test::SharedMariaDb::Server(); }
+test::TestCertificates& Certificates() { return test::SharedMariaDb::Certificates(); }
 
 absl::StatusOr<NumberFacts> FakeReader::ReadNumber(const v1::Envelope& envelope) {
   absl::StatusOr<std::string> body = Unseal(envelope.encrypted_body());

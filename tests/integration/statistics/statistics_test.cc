@@ -14,8 +14,7 @@
 #include "services/statistics/folder.h"
 #include "services/statistics/statistics_service.h"
 #include "tests/support/eventually.h"
-#include "tests/support/mariadb_server.h"
-#include "tests/support/test_certificates.h"
+#include "tests/support/shared_mariadb.h"
 
 namespace postern::statistics {
 namespace {
@@ -23,35 +22,12 @@ namespace {
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
-test::MariaDbServer* mariadb = nullptr;
-
-class Database : public ::testing::Environment {
- public:
-  void SetUp() override {
-    db::InitializeDriver();
-    certificates_ = std::make_unique<test::TestCertificates>();
-    auto started = test::MariaDbServer::Start(certificates_->Leaf("server", "db"));
-    ASSERT_TRUE(started.ok()) << started.status();
-    server_ = *std::move(started);
-    mariadb = server_.get();
-  }
-  void TearDown() override {
-    server_.reset();
-    certificates_.reset();
-  }
-
- private:
-  std::unique_ptr<test::TestCertificates> certificates_;
-  std::unique_ptr<test::MariaDbServer> server_;
-};
-const auto* const kDatabase = ::testing::AddGlobalTestEnvironment(new Database);
-
 class StatisticsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto schema = mariadb->CreateMigratedSchema();
+    auto schema = test::SharedMariaDb::Server().CreateMigratedSchema();
     ASSERT_TRUE(schema.ok()) << schema.status();
-    settings_ = mariadb->SettingsFor("postern_server", *schema);
+    settings_ = test::SharedMariaDb::Server().SettingsFor("postern_server", *schema);
     connection_ = Open();
     folder_ = std::make_unique<Folder>(settings_, metrics_);
     database_ = std::make_unique<db::Executor>(settings_, 2, 64, metrics_);

@@ -115,6 +115,29 @@ TEST_F(ClientDirectoryTest, ViewFollowsChanges) {
   EXPECT_NE(view.Get().Find(Fingerprint('a')), nullptr);
 }
 
+TEST_F(ClientDirectoryTest, TakesOtherLimitsForThoseWhoHaveNoneOfTheirOwn) {
+  RateLimit limit;
+  limit.per_second = 5;
+  ClientDirectory directory("", [&limit](std::string_view domain) {
+    return domain == "acme.example" ? limit : RateLimit();
+  });
+  v1::Client acme = MakeClient("acme", 'a');
+  acme.set_domain("acme.example");
+  v1::Client own = MakeClient("blue", 'b');
+  own.set_domain("acme.example");
+  own.mutable_limits()->set_messages_per_second(9);
+  directory.Apply(Step(true, 1, {acme, own}));
+  EXPECT_EQ(directory.Current()->Find(Fingerprint('a'))->limit.per_second, 5);
+
+  const std::uint64_t version = directory.version();
+  limit.per_second = 7;
+  directory.RefreshLimits();
+  EXPECT_GT(directory.version(), version);
+  EXPECT_EQ(directory.revision(), 1);
+  EXPECT_EQ(directory.Current()->Find(Fingerprint('a'))->limit.per_second, 7);
+  EXPECT_EQ(directory.Current()->Find(Fingerprint('b'))->limit.per_second, 9);
+}
+
 TEST_F(ClientDirectoryTest, ChecksWhoAPeerIs) {
   ClientDirectory directory("");
   directory.Apply(Step(true, 1, {MakeClient("acme", 'a'), MakeClient("blue", 'b')}));

@@ -11,6 +11,8 @@ TEST(Router, FindsEveryRoute) {
   EXPECT_EQ(MatchRoute("POST", "/api/v1/messages").route, Route::kPostMessage);
   EXPECT_EQ(MatchRoute("GET", "/api/v1/messages").route, Route::kListMessages);
   EXPECT_EQ(MatchRoute("POST", "/api/v1/messages:batch").route, Route::kPostBatch);
+  EXPECT_EQ(MatchRoute("POST", "/api/v1/certificate:renew").route, Route::kRenewCertificate);
+  EXPECT_EQ(MatchRoute("POST", "/api/v1/certificate:enrol").route, Route::kEnrolCertificate);
   EXPECT_EQ(MatchRoute("GET", "/api/v1/health").route, Route::kHealth);
   EXPECT_EQ(MatchRoute("GET", "/livez").route, Route::kLivez);
   EXPECT_EQ(MatchRoute("GET", "/readyz").route, Route::kReadyz);
