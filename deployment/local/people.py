@@ -16,6 +16,7 @@ _EMPTY = """
 for shard = 0, 15 do
   local key = 'postern:{' .. shard .. '}:messages'
   for _, entry in ipairs(redis.call('xrange', key, '-', '+')) do redis.call('xdel', key, entry[1]) end
+  redis.pcall('xgroup', 'setid', key, 'workers', '$')
 end
 """
 

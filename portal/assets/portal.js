@@ -79,14 +79,23 @@
         known.setData(readTable(table));
       } else {
         plots.set(box, makePlot(box, table));
+        sizes.observe(box);
       }
     }
     for (const [box, plot] of plots) {
       if (box.isConnected) continue;
       plot.destroy();
+      sizes.unobserve(box);
       plots.delete(box);
     }
   };
+
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const plot = plots.get(target);
+      if (plot && plot.width !== width(target)) plot.setSize({ width: width(target), height: 260 });
+    }
+  });
 
   const redrawCharts = () => {
     for (const [, plot] of plots) plot.destroy();
@@ -94,13 +103,6 @@
     drawCharts();
   };
 
-  let resizing = 0;
-  window.addEventListener("resize", () => {
-    window.clearTimeout(resizing);
-    resizing = window.setTimeout(() => {
-      for (const [box, plot] of plots) plot.setSize({ width: width(box), height: 260 });
-    }, 100);
-  });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
 
   // --- Live pages: the server says that something changed, and the page fetches the part that shows it.

@@ -94,6 +94,7 @@ View Metadata(const std::string& json) {
   const nlohmann::json parsed = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) return View(members);
   for (const auto& [name, value] : parsed.items()) {
+    if (name == "client_ref") continue;  // Has a place of its own.
     View member;
     member["name"] = View(name);
     member["value"] = View(

@@ -137,8 +137,9 @@ void PutPages(View& view, const Visit& visit, PageTokens tokens) {
   SetText(view, "newer", address(tokens.previous));
   Parameters first = visit.query;
   first.Remove("page");
-  SetText(view, "first",
-          visit.query.Get("page").empty() ? "" : StrCat(visit.request.path, first.ToQuery()));
+  const bool at_first = visit.query.Get("page").empty();
+  SetText(view, "first", at_first ? "" : StrCat(visit.request.path, first.ToQuery()));
+  view["paged"] = View(!at_first || !tokens.next.empty() || !tokens.previous.empty());
 }
 
 int PageSize(const Visit& visit) {

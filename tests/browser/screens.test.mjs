@@ -71,6 +71,8 @@ async function shoot(page, name, role, theme) {
   const wanted = role === "public" || (role === "user") === (name in EVERYONE);
   if (!FOR_MANUALS.has(name) || !wanted || theme !== "light") return;
   await page.setViewportSize({ width: 1280, height: 800 });
+  // Charts take their new width with the next frame.
+  await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
   await page.screenshot({ path: join(SHOTS, `${name}.png`) });
   if (name === "messages") {
     await page.setViewportSize({ width: 390, height: 800 });
