@@ -170,7 +170,7 @@ PageAnswer ShowMessages(Visit& visit) {
       page = *std::move(found);
     } else {
       asked = false;
-      filter.AddFault({{"number", faults->begin()->second}});
+      filter.AddServerFaults(*faults);
     }
   }
   filter.Show(view, visit);
@@ -183,7 +183,7 @@ PageAnswer ShowMessages(Visit& visit) {
   view["rows"] = View(rows);
   view["faulty"] = View(!asked);
   const bool first_page = visit.query.Get("page").empty();
-  view["can_tail"] = View(first_page);
+  view["can_tail"] = View(first_page && asked);
   PageTokens tokens;
   tokens.next = page.next_page_token();
   tokens.previous = page.previous_page_token();

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "services/audit/audit_repository.h"
 #include "services/common/base/strings.h"
+#include "services/common/base/utf8.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
 #include "services/common/rpc/user.h"
@@ -43,6 +44,13 @@ absl::StatusOr<RowQuery> QueryOf(const v1::ListAuditRowsRequest& request) {
   if (!request.page_token().empty() &&
       (!absl::SimpleAtoi(request.page_token(), &query.before) || query.before <= 0)) {
     return absl::InvalidArgumentError("page_token: not a token of this service");
+  }
+  for (const auto& [name, text] :
+       {std::pair("actor", &request.actor()), std::pair("action", &request.action()),
+        std::pair("target", &request.target())}) {
+    if (!IsAscii(*text)) {
+      return absl::InvalidArgumentError(StrCat(name, ": only ASCII characters"));
+    }
   }
   query.actor = request.actor();
   query.action = request.action();

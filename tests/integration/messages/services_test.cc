@@ -334,6 +334,19 @@ TEST_F(ServicesTest, AUserSeesLinkedClientsAndNothingElse) {
   EXPECT_THAT(Ids(list), SizeIs(3));
 }
 
+// MariaDB refuses to compare its columns with them.
+TEST_F(ServicesTest, AFilterThatNothingCanFitNamesItsField) {
+  v1::ListMessagesResponse response;
+  for (const char* field : {"client_id", "client_ref", "reason"}) {
+    v1::ListMessagesRequest list;
+    const auto* described = v1::ListMessagesRequest::descriptor()->FindFieldByName(field);
+    list.GetReflection()->SetString(&list, described, "caf\u00e9");
+    const grpc::Status status = List(list, &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << field;
+    EXPECT_EQ(status.error_message(), StrCat(field, ": only ASCII characters"));
+  }
+}
+
 TEST_F(ServicesTest, PagesGoBothWays) {
   std::vector<std::string> all;
   for (int i = 0; i < 7; ++i) {
