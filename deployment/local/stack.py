@@ -326,7 +326,6 @@ class Stack:
     def _edge_config(self, program: Program) -> dict:
         listen = self.authority.leaf("listen", program.name)
         return {"listen.address": "127.0.0.1", "listen.port": self.ports["edge"],
-                "listen.enrolment_port": self.ports["enrolment"],
                 "listen.certificate_file": listen.certificate, "listen.key_file": listen.key,
                 "listen.trust_file": self.authority.clients_ca,
                 "directory.cache_file": program.folder / "clients.cache"} | (

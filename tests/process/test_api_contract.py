@@ -20,8 +20,8 @@ class ApiContract(ProcessTest):
     options = {"clients": 3, "workers": 1}
 
     @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
+    def before_start(cls) -> None:
+        cls.stack.overrides["edge"] = {"listen.enrolment_port": cls.stack.ports["enrolment"]}
         cls.contract = Contract()
 
     def ask(self, client, method: str, target: str, body=None, headers: dict | None = None):

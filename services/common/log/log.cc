@@ -150,7 +150,7 @@ void Stop() {
 void SetLevel(Level level) { g_level.store(level, std::memory_order_relaxed); }
 
 void SetLevel(const std::string& name) {
-  Level level;
+  Level level = Level::kInfo;
   if (ParseLevel(name, &level).ok()) SetLevel(level);
 }
 
