@@ -32,7 +32,7 @@ _LIBRARIES = {
     "rpc": {"base", "exec", "log", "metrics", "tls"},
     "audit": {"base", "crypto", "db"},
     "trust": {"base", "config", "crypto", "exec", "http", "log", "metrics", "pki", "rpc", "tls"},
-    "app": {"base", "http", "log", "metrics", "tls"},
+    "app": {"base", "config", "http", "log", "metrics", "tls"},
 }
 _AUTHORITY = "services/certificates/authority"
 _DOMAINS = {"services/audit", "services/certificates", "services/keys", "services/clients", "services/identity", "services/messages",
