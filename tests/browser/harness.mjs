@@ -94,8 +94,9 @@ export async function checkReflow(page, name) {
   const wide = await page.evaluate(() => {
     const limit = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= limit) return [];
-    return [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > limit + 1)
+    const found = [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > limit + 1)
       .slice(0, 5).map((element) => `${element.tagName}.${element.className}`);
+    return found.length > 0 ? found : [`a text, by ${document.documentElement.scrollWidth - limit} pixels`];
   });
   assert.deepEqual(wide, [], `${name} is wider than the window`);
 }
