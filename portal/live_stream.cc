@@ -29,25 +29,12 @@ std::string Digest(v1::GetOverviewResponse figures) {
 
 }  // namespace
 
-std::shared_ptr<void> LiveStreams::Open(const std::string& session_id) {
-  const auto known = counts_->by_session.find(session_id);
-  const std::size_t of_session = known == counts_->by_session.end() ? 0 : known->second;
-  if (counts_->open >= kLivePerLane || of_session >= kLivePerSession) return nullptr;
-  ++counts_->open;
-  ++counts_->by_session[session_id];
-  return {counts_.get(), [counts = counts_, session_id](Counts*) {
-            --counts->open;
-            const auto session = counts->by_session.find(session_id);
-            if (--session->second == 0) counts->by_session.erase(session);
-          }};
-}
-
 LiveStream::LiveStream(asio::io_context& io, const Backend& backend, const Session& session,
-                       std::shared_ptr<void> place, std::string last_event_id)
+                       std::string last_event_id)
     : backend_(backend),
+      session_id_(session.id),
       authorization_(StrCat("Bearer ", session.access_token)),
       ends_at_us_(session.access_expires_at_us),
-      place_(std::move(place)),
       timer_(io),
       last_id_(std::move(last_event_id)) {}
 
@@ -74,14 +61,17 @@ asio::awaitable<bool> LiveStream::Look(std::string& event) {
 asio::awaitable<std::optional<std::string>> LiveStream::Next() {
   if (!std::exchange(begun_, true)) co_return "retry: 3000\n: Postern\n\n";
   const auto silent_until = std::chrono::steady_clock::now() + kLiveHeartbeat;
-  while (!cancelled_ && NowMicros() < ends_at_us_) {
+  while (!over()) {
     std::string event;
     const bool goes_on = co_await Look(event);
-    if (!goes_on || cancelled_) break;
+    if (!goes_on || over()) break;
     if (!event.empty()) co_return event;
     if (std::chrono::steady_clock::now() >= silent_until) co_return ": still here\n\n";
     timer_.expires_after(kLiveInterval);
     co_await timer_.async_wait(kTuple);
+  }
+  if (replaced_ && !cancelled_ && !std::exchange(said_replaced_, true)) {
+    co_return "event: replaced\ndata: newer\n\n";
   }
   co_return std::nullopt;
 }
@@ -89,6 +79,28 @@ asio::awaitable<std::optional<std::string>> LiveStream::Next() {
 void LiveStream::Cancel() {
   cancelled_ = true;
   timer_.cancel();
+}
+
+void LiveStream::Replace() {
+  replaced_ = true;
+  timer_.cancel();
+}
+
+bool LiveStream::over() const { return cancelled_ || replaced_ || NowMicros() >= ends_at_us_; }
+
+bool LiveStreams::Add(const std::shared_ptr<LiveStream>& stream) {
+  std::erase_if(open_, [](const std::weak_ptr<LiveStream>& open) { return open.expired(); });
+  if (open_.size() >= kLivePerLane) return false;
+  std::shared_ptr<LiveStream> oldest;
+  std::size_t of_session = 0;
+  for (const std::weak_ptr<LiveStream>& weak : open_) {
+    const std::shared_ptr<LiveStream> open = weak.lock();
+    if (open == nullptr || open->replaced() || open->session_id() != stream->session_id()) continue;
+    if (of_session++ == 0) oldest = open;
+  }
+  if (of_session >= kLivePerSession) oldest->Replace();
+  open_.push_back(stream);
+  return true;
 }
 
 }  // namespace postern::portal

@@ -91,18 +91,46 @@ asio::awaitable<http::Response> PortalHandler::Answer(Visit& visit, std::string&
 asio::awaitable<http::Response> PortalHandler::Open(Visit& visit, const Route& route) {
   if (route.method == "POST") {
     std::optional<http::Response> refusal = CheckForm(visit);
-    if (refusal.has_value()) co_return *std::move(refusal);
+    if (refusal.has_value()) {
+      co_await Report(visit, route.path, v1::REFUSAL_REASON_FORM);
+      co_return *std::move(refusal);
+    }
   }
   if (route.access != Access::kAnybody) {
-    if (!visit.session.has_value()) co_return visit.ToLogin();
+    if (!visit.session.has_value()) co_return co_await TurnAway(visit, route.path);
     const absl::Status refreshed = co_await visit.RefreshIfDue();
     if (!refreshed.ok()) co_return visit.Failure(refreshed);
     if (visit.session->password_change_required && route.access != Access::kNewPassword) {
       co_return visit.Redirect("/password");
     }
-    if (route.access == Access::kAdmin && !visit.admin()) co_return visit.ErrorPage(403);
+    if (route.access == Access::kAdmin && !visit.admin()) {
+      co_await Report(visit, route.path, v1::REFUSAL_REASON_ROLE);
+      co_return visit.ErrorPage(403);
+    }
   }
   co_return co_await route.page(visit);
+}
+
+asio::awaitable<http::Response> PortalHandler::TurnAway(Visit& visit, std::string_view route) {
+  if (visit.foreign_session()) co_await Report(visit, route, v1::REFUSAL_REASON_SESSION);
+  co_return visit.ToLogin();
+}
+
+asio::awaitable<void> PortalHandler::Report(Visit& visit, std::string_view route,
+                                            v1::RefusalReason reason) {
+  v1::ReportRefusalRequest report;
+  report.set_method(visit.request.method == "POST" ? "POST" : "GET");
+  report.set_route(std::string(route));
+  report.set_reason(reason);
+  report.set_address(visit.request.remote_address);
+  const auto told =
+      co_await visit.Ask(visit.backend().audit->async(),
+                         &v1::AuditService::StubInterface::async_interface::ReportRefusal, report);
+  static log::RateLimit limit;
+  if (!told.ok() && limit.Allow()) {
+    log::Warn("refusal_not_reported", "route", route, "code",
+              static_cast<int>(told.status().code()), "request_id", visit.request_id);
+  }
 }
 
 std::optional<http::Response> PortalHandler::CheckForm(Visit& visit) {
@@ -127,13 +155,13 @@ http::Response PortalHandler::OpenStream(Visit& visit) {
   if (!visit.session.has_value() || visit.session->password_change_required) {
     return visit.ErrorPage(403);
   }
-  std::shared_ptr<void> place = streams_.Open(visit.session->id);
-  if (place == nullptr) return visit.ErrorPage(429);
+  auto stream =
+      std::make_shared<LiveStream>(io_, *parts_.backend, *visit.session,
+                                   std::string(visit.request.Field("last-event-id").value_or("")));
+  if (!streams_.Add(stream)) return visit.ErrorPage(429);
   response.content_type = "text/event-stream";
   response.fields.emplace_back("Cache-Control", "no-store");
-  response.stream =
-      std::make_shared<LiveStream>(io_, *parts_.backend, *visit.session, std::move(place),
-                                   std::string(visit.request.Field("last-event-id").value_or("")));
+  response.stream = std::move(stream);
   return response;
 }
 

@@ -39,6 +39,11 @@ class PortalHandler final : public http::Handler {
   boost::asio::awaitable<http::Response> Answer(Visit& visit, std::string& label);
   boost::asio::awaitable<http::Response> Open(Visit& visit, const Route& route);
   http::Response OpenStream(Visit& visit);
+  // Tells the main server what we have refused by ourselves, for its audit log.
+  boost::asio::awaitable<void> Report(Visit& visit, std::string_view route,
+                                      v1::RefusalReason reason);
+  // The answer to who has no session, or one that is not ours.
+  boost::asio::awaitable<http::Response> TurnAway(Visit& visit, std::string_view route);
   // The answer to a form that is not ours or cannot be read; nullopt when it is good.
   std::optional<http::Response> CheckForm(Visit& visit);
   void Account(const Visit& visit, const std::string& label, const http::Response& response);

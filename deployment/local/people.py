@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+import time
 
 from processes import wait_until
 from stack import Stack
@@ -15,6 +16,7 @@ _EMPTY = """
 for shard = 0, 15 do
   local key = 'postern:{' .. shard .. '}:messages'
   for _, entry in ipairs(redis.call('xrange', key, '-', '+')) do redis.call('xdel', key, entry[1]) end
+  redis.pcall('xgroup', 'setid', key, 'workers', '$')
 end
 """
 
@@ -45,6 +47,8 @@ def make_messages(stack: Stack, client_id: str) -> None:
     wait_until(lambda: _pending(stack) == DEAD, 30, "the registrations")
     stack.redis.command("eval", _EMPTY, "0")
     stack.sql("UPDATE pending SET state = 4, attempts = 10, reason = 'ATTEMPTS_EXHAUSTED', last_error = 'UNAVAILABLE'")
+    # What the server would have counted: accepted, delivered, dead, failed attempts.
+    stack.sql(f"INSERT INTO statistics_journal (delta) VALUES ('{int(time.time()) // 60} {client_id} 0 0 {DEAD} {DEAD * 10}')")
     for program in [worker, *others]:
         program.start()
 

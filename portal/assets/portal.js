@@ -79,14 +79,23 @@
         known.setData(readTable(table));
       } else {
         plots.set(box, makePlot(box, table));
+        sizes.observe(box);
       }
     }
     for (const [box, plot] of plots) {
       if (box.isConnected) continue;
       plot.destroy();
+      sizes.unobserve(box);
       plots.delete(box);
     }
   };
+
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const plot = plots.get(target);
+      if (plot && plot.width !== width(target)) plot.setSize({ width: width(target), height: 260 });
+    }
+  });
 
   const redrawCharts = () => {
     for (const [, plot] of plots) plot.destroy();
@@ -94,13 +103,6 @@
     drawCharts();
   };
 
-  let resizing = 0;
-  window.addEventListener("resize", () => {
-    window.clearTimeout(resizing);
-    resizing = window.setTimeout(() => {
-      for (const [box, plot] of plots) plot.setSize({ width: width(box), height: 260 });
-    }, 100);
-  });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);
 
   // --- Live pages: the server says that something changed, and the page fetches the part that shows it.
@@ -145,6 +147,12 @@
     source = new EventSource(live.dataset.live);
     source.addEventListener("open", showLive);
     source.addEventListener("changed", refresh);
+    // A newer page of this session has taken its place.
+    source.addEventListener("replaced", () => {
+      stopLive();
+      poll = window.setInterval(refresh, POLL_MS);
+      showLive();
+    });
     source.addEventListener("error", () => {
       // The browser connects again by itself, unless the server refused.
       if (source && source.readyState === EventSource.CLOSED && !poll) poll = window.setInterval(refresh, POLL_MS);
@@ -263,8 +271,18 @@
 
   // --- Parts that htmx has replaced.
 
-  document.body.addEventListener("htmx:afterSwap", drawCharts);
+  // Whoever is at a row stays there when the list comes anew.
+  let row = "";
+
+  document.body.addEventListener("htmx:afterSwap", () => {
+    drawCharts();
+    const link = row && all("main table.list tbody a.row-link").find((each) => each.getAttribute("href") === row);
+    if (link && document.activeElement === document.body) link.focus({ preventScroll: true });
+    row = "";
+  });
   document.body.addEventListener("htmx:beforeSwap", (event) => {
+    const atRow = event.detail.target.contains(document.activeElement) && document.activeElement.matches("a.row-link");
+    row = atRow ? document.activeElement.getAttribute("href") : "";
     // A login page in place of a table would be odd: the whole page goes there.
     const at = new URL(event.detail.xhr.responseURL || window.location.href);
     if (at.pathname === "/login") {

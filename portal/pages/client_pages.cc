@@ -1,3 +1,4 @@
+#include "absl/strings/str_join.h"
 #include "portal/pages/certificate_views.h"
 #include "portal/pages/pages.h"
 #include "portal/pages/parts.h"
@@ -21,9 +22,16 @@ View ClientMark(const v1::Client& client) {
 
 std::string LimitText(const v1::Client& client) {
   if (!client.has_limits()) return "as each edge is set";
-  if (client.limits().messages_per_second() == 0) return "none";
-  return StrCat(FormatCount(client.limits().messages_per_second()), " messages a second, ",
-                FormatCount(client.limits().burst()), " at once");
+  const v1::ClientLimits& limits = client.limits();
+  std::vector<std::string> parts;
+  if (limits.messages_per_second() > 0) {
+    parts.push_back(StrCat(FormatCount(limits.messages_per_second()), " messages a second"));
+  }
+  if (limits.burst() > 0) parts.push_back(StrCat(FormatCount(limits.burst()), " at once"));
+  if (limits.messages_per_day() > 0) {
+    parts.push_back(StrCat(FormatCount(limits.messages_per_day()), " messages a day"));
+  }
+  return parts.empty() ? "none" : absl::StrJoin(parts, ", ");
 }
 
 http::Response NewClientPage(Visit& visit, const Faults& faults) {

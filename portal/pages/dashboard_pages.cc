@@ -64,10 +64,10 @@ View Figure(std::string_view label, std::string value, std::string note, std::st
 
 void PutFigures(View& view, const Visit& visit, const v1::GetOverviewResponse& now) {
   ViewList figures;
-  figures.push_back(Figure("Accepted, last 24 hours", FormatCount(now.last_day().accepted()),
+  figures.push_back(Figure("Accepted in 24 hours", FormatCount(now.last_day().accepted()),
                            StrCat(Rate(now.accepted_per_second()), " a second now"),
                            "/messages?range=24h"));
-  figures.push_back(Figure("Delivered, last 24 hours", FormatCount(now.last_day().delivered()),
+  figures.push_back(Figure("Delivered in 24 hours", FormatCount(now.last_day().delivered()),
                            StrCat(Rate(now.delivered_per_second()), " a second now"),
                            "/messages?range=24h&state=delivered"));
   const std::int64_t waiting = now.queued() + now.retrying();
@@ -78,13 +78,13 @@ void PutFigures(View& view, const Visit& visit, const v1::GetOverviewResponse& n
                   : "nothing waits",
       "/messages?state=queued&state=retrying"));
   figures.push_back(Figure("Dead letters now", FormatCount(now.dead()),
-                           StrCat(FormatCount(now.last_day().dead()), " in the last 24 hours"),
+                           StrCat(FormatCount(now.last_day().dead()), " in 24 hours"),
                            "/messages?state=dead"));
   const bool timed = now.latency().count() > 0;
   figures.push_back(Figure("Accepted to delivered",
                            timed ? FormatSpan(now.latency().p50_us()) : "–",
                            timed ? StrCat("99 % within ", FormatSpan(now.latency().p99_us()))
-                                 : "no delivery in the last 5 minutes",
+                                 : "none in 5 minutes",
                            ""));
   if (now.has_queue()) {
     figures.push_back(Figure(

@@ -96,6 +96,17 @@ void MessageFilter::ReadRange(const Visit& visit) {
   }
 }
 
+void MessageFilter::AddServerFaults(const Faults& faults) {
+  const auto take = [&](std::string_view theirs, const char* ours) {
+    const auto fault = faults.find(theirs);
+    if (fault != faults.end()) faults_[ours] = fault->second;
+  };
+  take("client_id", "client");
+  take("sender_number", "number");
+  take("client_ref", "ref");
+  take("reason", "reason");
+}
+
 bool MessageFilter::empty() const {
   return range_.empty() && from_text_.empty() && until_text_.empty() && states_.empty() &&
          client_.empty() && number_.empty() && ref_.empty() && reason_.empty();

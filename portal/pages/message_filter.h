@@ -19,7 +19,8 @@ class MessageFilter {
   // The form with its values and faults, the chips, and the presets of the range.
   void Show(View& view, const Visit& visit) const;
   const Faults& faults() const { return faults_; }
-  void AddFault(const Faults& faults) { faults_.insert(faults.begin(), faults.end()); }
+  // What the main server has found wrong with the fields of the request.
+  void AddServerFaults(const Faults& faults);
   bool empty() const;
 
  private:

@@ -94,6 +94,7 @@ View Metadata(const std::string& json) {
   const nlohmann::json parsed = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) return View(members);
   for (const auto& [name, value] : parsed.items()) {
+    if (name == "client_ref") continue;  // Has a place of its own.
     View member;
     member["name"] = View(name);
     member["value"] = View(
@@ -169,7 +170,7 @@ PageAnswer ShowMessages(Visit& visit) {
       page = *std::move(found);
     } else {
       asked = false;
-      filter.AddFault({{"number", faults->begin()->second}});
+      filter.AddServerFaults(*faults);
     }
   }
   filter.Show(view, visit);
@@ -182,7 +183,7 @@ PageAnswer ShowMessages(Visit& visit) {
   view["rows"] = View(rows);
   view["faulty"] = View(!asked);
   const bool first_page = visit.query.Get("page").empty();
-  view["can_tail"] = View(first_page);
+  view["can_tail"] = View(first_page && asked);
   PageTokens tokens;
   tokens.next = page.next_page_token();
   tokens.previous = page.previous_page_token();

@@ -119,6 +119,8 @@ http::Response Visit::Failure(const absl::Status& status) {
       return ErrorPage(409, ToStd(status.message()));
     case absl::StatusCode::kResourceExhausted:
       return ErrorPage(429);
+    // We end no call ourselves: whoever ended it was a server that is going away.
+    case absl::StatusCode::kCancelled:
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
       return ErrorPage(503);

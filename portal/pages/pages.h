@@ -43,13 +43,15 @@ PageAnswer ShowUser(Visit& visit);
 PageAnswer ConfirmUserAct(Visit& visit);
 PageAnswer ActOnUser(Visit& visit);
 
-// client_pages.cc
+// client_pages.cc, client_limits.cc
 PageAnswer ShowClients(Visit& visit);
 PageAnswer ShowNewClient(Visit& visit);
 PageAnswer CreateClient(Visit& visit);
 PageAnswer ShowClient(Visit& visit);
 PageAnswer ConfirmClientAct(Visit& visit);
 PageAnswer ActOnClient(Visit& visit);
+PageAnswer ShowClientLimits(Visit& visit);
+PageAnswer SetClientLimits(Visit& visit);
 
 // certificate_pages.cc, certificate_acts.cc
 PageAnswer ShowCertificates(Visit& visit);

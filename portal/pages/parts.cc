@@ -44,6 +44,7 @@ constexpr std::array kNotices{
     Pair{"client-made", "The client is registered. It needs a certificate to send."},
     Pair{"suspended", "The client may not send any more. Its connections are cut."},
     Pair{"resumed", "The client may send again."},
+    Pair{"limited", "The limits are changed. Edges keep to them within a second."},
     Pair{"revoked", "The certificate is revoked. It is refused within two seconds."},
     Pair{"purged", "Retention has run."},
 };
@@ -136,8 +137,9 @@ void PutPages(View& view, const Visit& visit, PageTokens tokens) {
   SetText(view, "newer", address(tokens.previous));
   Parameters first = visit.query;
   first.Remove("page");
-  SetText(view, "first",
-          visit.query.Get("page").empty() ? "" : StrCat(visit.request.path, first.ToQuery()));
+  const bool at_first = visit.query.Get("page").empty();
+  SetText(view, "first", at_first ? "" : StrCat(visit.request.path, first.ToQuery()));
+  view["paged"] = View(!at_first || !tokens.next.empty() || !tokens.previous.empty());
 }
 
 int PageSize(const Visit& visit) {

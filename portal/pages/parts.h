@@ -27,7 +27,8 @@ std::string ReasonText(std::string_view code);
 // link cannot put words into our mouth.
 void PutNotice(View& view, const Visit& visit);
 
-// Sets `older` and `newer` to the addresses of the neighbouring pages, false where there is none.
+// Sets `older` and `newer` to the addresses of the neighbouring pages, false where there is none,
+// and `paged` where there is any.
 // `tokens`: of the page after and before; the place is the query field `page`.
 struct PageTokens {
   std::string_view next;

@@ -58,6 +58,8 @@ const std::vector<Route>& Routes() {
       // Not /clients/new: `new` is a good name for a client.
       {"GET", "/new-client", kAdmin, ShowNewClient},
       {"GET", "/clients/{}/suspend", kAdmin, ConfirmClientAct},
+      {"GET", "/clients/{}/limits", kAdmin, ShowClientLimits},
+      {"POST", "/clients/{}/limits", kAdmin, SetClientLimits},
       {"GET", "/clients/{}", kAdmin, ShowClient},
       {"POST", "/clients/{}", kAdmin, ActOnClient},
       {"GET", "/certificates", kAdmin, ShowCertificates},

@@ -53,6 +53,7 @@ Visit::Visit(const PageParts& parts, http::Request asked, std::string id)
   const std::string sealed = CookieOf(cookies_, kSessionCookie);
   if (sealed.empty()) return;
   session = parts_.sealer->Open(sealed);
+  foreign_session_ = !session.has_value();
   if (session.has_value() && session->refresh_expires_at_us <= now_us) session.reset();
 }
 
@@ -152,7 +153,7 @@ http::Response Visit::Redirect(std::string_view path) const {
 }
 
 http::Response Visit::ToLogin() {
-  if (session.has_value()) SignOut();
+  if (session.has_value() || foreign_session_) SignOut();
   Parameters back;
   const bool can_return = request.method == "GET" && request.path != "/" &&
                           request.path.size() + request.query.size() < kReturnPathBytesMax;

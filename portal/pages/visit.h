@@ -61,6 +61,8 @@ class Visit {
   absl::TimeZone zone() const { return zone_; }
   const std::string& zone_name() const { return zone_name_; }
   bool admin() const { return session.has_value() && session->admin; }
+  // Whether the browser has sent a session that no portal has sealed.
+  bool foreign_session() const { return foreign_session_; }
 
   // --- The session.
   // Takes it from tokens that the main server has given.
@@ -112,6 +114,7 @@ class Visit {
 
   const PageParts parts_;
   Cookies cookies_;
+  bool foreign_session_ = false;
   std::string csrf_secret_;
   std::string theme_;
   std::string zone_name_;

@@ -6,11 +6,15 @@
 #include <string>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "services/audit/audit_repository.h"
 #include "services/common/base/strings.h"
+#include "services/common/base/utf8.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
+#include "services/common/rpc/user.h"
 
 namespace postern::audit {
 namespace {
@@ -18,6 +22,8 @@ namespace {
 constexpr std::chrono::seconds kCallTimeout{30};
 constexpr std::int64_t kPageDefault = 50;
 constexpr std::int64_t kPageMax = 1000;
+constexpr std::size_t kRouteMax = 100;
+constexpr std::size_t kAddressMax = 64;
 
 void Fill(Row row, v1::AuditRow& out) {
   out.set_sequence(row.sequence);
@@ -38,6 +44,13 @@ absl::StatusOr<RowQuery> QueryOf(const v1::ListAuditRowsRequest& request) {
   if (!request.page_token().empty() &&
       (!absl::SimpleAtoi(request.page_token(), &query.before) || query.before <= 0)) {
     return absl::InvalidArgumentError("page_token: not a token of this service");
+  }
+  for (const auto& [name, text] :
+       {std::pair("actor", &request.actor()), std::pair("action", &request.action()),
+        std::pair("target", &request.target())}) {
+    if (!IsAscii(*text)) {
+      return absl::InvalidArgumentError(StrCat(name, ": only ASCII characters"));
+    }
   }
   query.actor = request.actor();
   query.action = request.action();
@@ -67,6 +80,45 @@ absl::Status FillChain(db::Connection& connection, std::int64_t after, std::int6
   response.set_head_sequence(piece->head.sequence);
   response.set_head_hash(std::move(piece->head.hash));
   return absl::OkStatus();
+}
+
+const char* ReasonText(v1::RefusalReason reason) {
+  switch (reason) {
+    case v1::REFUSAL_REASON_ROLE:
+      return "role";
+    case v1::REFUSAL_REASON_FORM:
+      return "form";
+    case v1::REFUSAL_REASON_SESSION:
+      return "session";
+    default:
+      return nullptr;
+  }
+}
+
+bool IsVisible(std::string_view text, std::size_t max) {
+  return text.size() <= max && absl::c_all_of(text, absl::ascii_isgraph);
+}
+
+absl::StatusOr<Act> ActOf(const v1::ReportRefusalRequest& request, std::string actor) {
+  if (request.method() != "GET" && request.method() != "POST") {
+    return absl::InvalidArgumentError("method: GET or POST");
+  }
+  if (!IsVisible(request.route(), kRouteMax) || !request.route().starts_with('/')) {
+    return absl::InvalidArgumentError("route: 1 to 100 visible characters, the first a slash");
+  }
+  const char* const reason = ReasonText(request.reason());
+  if (reason == nullptr) return absl::InvalidArgumentError("reason: missing or unknown");
+  if (!IsVisible(request.address(), kAddressMax)) {
+    return absl::InvalidArgumentError("address: at most 64 visible characters");
+  }
+  Act act;
+  act.actor = std::move(actor);
+  act.action = "page.open";
+  act.target = StrCat("page", request.route());
+  act.outcome = Outcome::kRefused;
+  act.details = {{"method", request.method()}, {"reason", reason}};
+  if (!request.address().empty()) act.details.emplace("address", request.address());
+  return act;
 }
 
 // Runs `work` on a database thread and answers with its status.
@@ -113,6 +165,17 @@ grpc::ServerUnaryReactor* AuditService::ReadAuditChain(grpc::CallbackServerConte
   return Run(database_, context, [after, limit, response](db::Connection& connection) {
     return FillChain(connection, after, limit, *response);
   });
+}
+
+grpc::ServerUnaryReactor* AuditService::ReportRefusal(grpc::CallbackServerContext* context,
+                                                      const v1::ReportRefusalRequest* request,
+                                                      v1::ReportRefusalResponse*) {
+  const absl::StatusOr<Act> act = ActOf(*request, rpc::ActorName(*context));
+  if (!act.ok()) return Refuse(context, act.status());
+  refusals_.Note(*act);
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
 }
 
 }  // namespace postern::audit

@@ -1,6 +1,7 @@
 #include "services/audit/refusal_log.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "services/common/base/strings.h"
 
@@ -11,21 +12,31 @@ constexpr std::size_t kKindsMax = 256;
 // They come from the peer; the columns hold more.
 constexpr std::size_t kPeerMax = 100;
 constexpr std::size_t kMethodMax = 200;
-constexpr char kOther[] = "other";
+constexpr char kCall[] = "rpc.call";
 constexpr char kMethodPrefix[] = "method";
+constexpr char kOther[] = "other";
 constexpr char kCount[] = "count";
 
 }  // namespace
 
 void RefusalLog::Note(std::string_view peer, std::string_view method) {
-  Key key(peer.empty() ? "unknown" : peer.substr(0, kPeerMax), method.substr(0, kMethodMax));
+  Kind kind(peer.empty() ? "unknown" : peer.substr(0, kPeerMax), kCall,
+            StrCat(kMethodPrefix, method.substr(0, kMethodMax)), Details());
   const std::lock_guard lock(mutex_);
-  Add(std::move(key), 1);
+  Add(std::move(kind), 1);
 }
 
-void RefusalLog::Add(Key key, std::int64_t count) {
-  if (counts_.size() >= kKindsMax && !counts_.contains(key)) key = {kOther, kOther};
-  counts_[std::move(key)] += count;
+void RefusalLog::Note(const Act& act) {
+  Kind kind(act.actor, act.action, act.target, act.details);
+  const std::lock_guard lock(mutex_);
+  Add(std::move(kind), 1);
+}
+
+void RefusalLog::Add(Kind kind, std::int64_t count) {
+  if (counts_.size() >= kKindsMax && !counts_.contains(kind)) {
+    kind = {kOther, kCall, StrCat(kMethodPrefix, kOther), Details()};
+  }
+  counts_[std::move(kind)] += count;
 }
 
 std::vector<Act> RefusalLog::Take() {
@@ -34,13 +45,11 @@ std::vector<Act> RefusalLog::Take() {
     return std::exchange(counts_, {});
   }();
   std::vector<Act> acts;
-  for (const auto& [key, count] : counts) {
+  for (const auto& [kind, count] : counts) {
     Act& act = acts.emplace_back();
-    act.actor = key.first;
-    act.action = "rpc.call";
-    act.target = StrCat(kMethodPrefix, key.second);
+    std::tie(act.actor, act.action, act.target, act.details) = kind;
     act.outcome = Outcome::kRefused;
-    act.details = {{kCount, StrCat(count)}};
+    act.details[kCount] = StrCat(count);
   }
   return acts;
 }
@@ -48,8 +57,10 @@ std::vector<Act> RefusalLog::Take() {
 void RefusalLog::PutBack(const std::vector<Act>& acts) {
   const std::lock_guard lock(mutex_);
   for (const Act& act : acts) {
-    Add({act.actor, act.target.substr(sizeof kMethodPrefix - 1)},
-        std::atoll(act.details.at(kCount).c_str()));
+    Details details = act.details;
+    const std::int64_t count = std::atoll(details.at(kCount).c_str());
+    details.erase(kCount);
+    Add({act.actor, act.action, act.target, std::move(details)}, count);
   }
 }
 

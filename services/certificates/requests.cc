@@ -9,6 +9,7 @@
 #include "services/common/base/encoding.h"
 #include "services/common/base/strings.h"
 #include "services/common/base/time.h"
+#include "services/common/base/utf8.h"
 #include "services/common/pki/certificate.h"
 #include "services/common/pki/csr.h"
 #include "services/common/pki/key.h"
@@ -114,6 +115,9 @@ absl::StatusOr<Page> ReadPage(const v1::ListCertificatesRequest& request, std::i
   if (request.page_size() < 0) return absl::InvalidArgumentError("page_size: negative");
   if (request.expiring_within_seconds() < 0) {
     return absl::InvalidArgumentError("expiring_within_seconds: negative");
+  }
+  if (!IsAscii(request.name()) || !IsAscii(request.profile())) {
+    return absl::InvalidArgumentError("name: only ASCII characters");
   }
   page.size = request.page_size() == 0 ? kPageDefault : std::min(request.page_size(), kPageMax);
   page.filter.profile = request.profile();

@@ -6,6 +6,7 @@
 #include "services/common/audit/act.h"
 #include "services/common/base/encoding.h"
 #include "services/common/base/strings.h"
+#include "services/common/base/utf8.h"
 
 namespace postern::clients {
 namespace {
@@ -194,9 +195,11 @@ absl::StatusOr<v1::Client> InTransaction(db::Connection& connection, const Chang
 }  // namespace
 
 absl::StatusOr<v1::Client> SelectClient(db::Connection& connection, const std::string& client_id) {
+  const absl::Status none = absl::NotFoundError(StrCat("client_id: there is no ", client_id));
+  if (!IsAscii(client_id)) return none;
   auto entries = Collect(connection, kSelectClient, {std::string_view(client_id)});
   if (!entries.ok()) return entries.status();
-  if (entries->empty()) return absl::NotFoundError(StrCat("client_id: there is no ", client_id));
+  if (entries->empty()) return none;
   return std::move(entries->front().client);
 }
 

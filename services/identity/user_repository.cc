@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_split.h"
 #include "services/common/base/strings.h"
+#include "services/common/base/utf8.h"
 
 namespace postern::identity {
 namespace {
@@ -193,6 +194,7 @@ absl::Status UpdateHash(db::Connection& connection, std::int64_t id, const std::
 }
 
 absl::StatusOr<bool> ClientExists(db::Connection& connection, const std::string& client_id) {
+  if (!IsAscii(client_id)) return false;
   const auto found = SelectNumber(connection, kClientExists, {std::string_view(client_id)});
   if (!found.ok()) return found.status();
   return *found == 1;

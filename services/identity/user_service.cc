@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "services/common/base/strings.h"
 #include "services/common/base/time.h"
+#include "services/common/base/utf8.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
 #include "services/common/rpc/user.h"
@@ -265,6 +266,9 @@ grpc::ServerUnaryReactor* UserService::ListUsers(grpc::CallbackServerContext* co
   }
   if (request->page_size() < 0) {
     return Refuse(context, absl::InvalidArgumentError("page_size: negative"));
+  }
+  if (!IsAscii(request->email_prefix())) {
+    return Refuse(context, absl::InvalidArgumentError("email_prefix: only ASCII characters"));
   }
   v1::ListUsersRequest filter = *request;
   filter.set_email_prefix(absl::AsciiStrToLower(request->email_prefix()));

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "services/common/base/strings.h"
+#include "services/common/base/utf8.h"
 #include "services/messages/database_call.h"
 #include "services/messages/limits.h"
 
@@ -54,6 +57,12 @@ absl::StatusOr<MessageQuery> QueryOf(const v1::ListMessagesRequest& request,
   if (request.page_size() < 0) return absl::InvalidArgumentError("page_size is negative");
   if (request.accepted_from_us() < 0 || request.accepted_until_us() < 0) {
     return absl::InvalidArgumentError("a time bound is negative");
+  }
+  // The columns hold nothing else.
+  for (const auto& [name, text] :
+       {std::pair("client_id", &request.client_id()),
+        std::pair("client_ref", &request.client_ref()), std::pair("reason", &request.reason())}) {
+    if (!IsAscii(*text)) return absl::InvalidArgumentError(StrCat(name, ": only ASCII characters"));
   }
   MessageQuery query;
   query.limit = request.page_size() == 0 ? kPageDefault : std::min(request.page_size(), kPageMax);

@@ -10,6 +10,7 @@
 #include "services/common/rpc/status.h"
 #include "services/messages/database_call.h"
 #include "services/messages/envelope_check.h"
+#include "services/messages/limits.h"
 #include "services/messages/list_query.h"
 
 namespace postern::messages {
@@ -27,6 +28,19 @@ absl::Status AppendRead(db::Connection& connection, std::string actor, std::stri
   act.target = std::move(target);
   act.details = std::move(details);
   return audit::AppendAlone(connection, act);
+}
+
+// A user asks for what is another client's: the answer is that of what is not there, and the log
+// tells the two apart.
+absl::Status HideForeign(db::Connection& connection, std::string actor, std::string target,
+                         const absl::Status& answer) {
+  audit::Act act;
+  act.actor = std::move(actor);
+  act.action = "message.read";
+  act.target = std::move(target);
+  act.outcome = audit::Outcome::kRefused;
+  const absl::Status logged = audit::AppendAlone(connection, act);
+  return logged.ok() ? answer : logged;
 }
 
 }  // namespace
@@ -86,38 +100,52 @@ absl::Status MessageService::Show(db::Connection& connection, StoredMessage stor
   return absl::OkStatus();
 }
 
+void MessageService::AnswerForeign(grpc::CallbackServerContext* context,
+                                   grpc::ServerUnaryReactor* reactor, std::string target,
+                                   const absl::Status& answer) {
+  RunOnDatabase(
+      database_, context, reactor,
+      [target = std::move(target), answer, actor = rpc::ActorName(*context)](
+          db::Connection& connection) { return HideForeign(connection, actor, target, answer); });
+}
+
 grpc::ServerUnaryReactor* MessageService::GetMessage(grpc::CallbackServerContext* context,
                                                      const v1::GetMessageRequest* request,
                                                      v1::GetMessageResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   absl::StatusOr<rpc::Caller> caller =
       CheckCaller(*context, request->client_id(), request->view(), /*one=*/true);
-  absl::Status status = caller.status();
   const absl::StatusOr<Uuid> id = Uuid::Parse(request->id());
+  if (absl::IsNotFound(caller.status()) && id.ok()) {
+    AnswerForeign(context, reactor, StrCat("message/", id->ToString()), caller.status());
+    return reactor;
+  }
+  absl::Status status = caller.status();
   if (status.ok()) status = id.status();
   if (!status.ok()) {
     reactor->Finish(rpc::ToGrpc(status));
     return reactor;
   }
-  RunOnDatabase(
-      database_, context, reactor,
-      [this, request, response, id = *id, user = std::move(caller->user),
-       actor = rpc::ActorName(*context)](db::Connection& connection) {
-        absl::StatusOr<std::optional<StoredMessage>> found =
-            FindMessage(connection, id, request->client_id());
-        if (!found.ok()) return found.status();
-        if (!found->has_value() || (user && !user->MaySee((*found)->message.client_id()))) {
-          return absl::NotFoundError(kNoSuchMessage);
-        }
-        const bool full = request->view() == v1::MESSAGE_VIEW_FULL;
-        const std::unique_ptr<EnvelopeReader> reader = full ? make_reader_() : nullptr;
-        const std::string client_id = (*found)->message.client_id();
-        absl::Status shown = Show(connection, **std::move(found), request->view(), reader.get(),
-                                  *response->mutable_message());
-        if (!shown.ok() || !full) return shown;
-        return AppendRead(connection, actor, StrCat("message/", id.ToString()),
-                          {{"client", client_id}});
-      });
+  RunOnDatabase(database_, context, reactor,
+                [this, request, response, id = *id, user = std::move(caller->user),
+                 actor = rpc::ActorName(*context)](db::Connection& connection) {
+                  absl::StatusOr<std::optional<StoredMessage>> found =
+                      FindMessage(connection, id, request->client_id());
+                  if (!found.ok()) return found.status();
+                  if (!found->has_value()) return absl::NotFoundError(kNoSuchMessage);
+                  if (user && !user->MaySee((*found)->message.client_id())) {
+                    return HideForeign(connection, actor, StrCat("message/", id.ToString()),
+                                       absl::NotFoundError(kNoSuchMessage));
+                  }
+                  const bool full = request->view() == v1::MESSAGE_VIEW_FULL;
+                  const std::unique_ptr<EnvelopeReader> reader = full ? make_reader_() : nullptr;
+                  const std::string client_id = (*found)->message.client_id();
+                  absl::Status shown = Show(connection, **std::move(found), request->view(),
+                                            reader.get(), *response->mutable_message());
+                  if (!shown.ok() || !full) return shown;
+                  return AppendRead(connection, actor, StrCat("message/", id.ToString()),
+                                    {{"client", client_id}});
+                });
   return reactor;
 }
 
@@ -127,6 +155,12 @@ grpc::ServerUnaryReactor* MessageService::ListMessages(grpc::CallbackServerConte
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   const absl::StatusOr<rpc::Caller> caller =
       CheckCaller(*context, request->client_id(), request->view(), /*one=*/false);
+  if (absl::IsNotFound(caller.status())) {
+    const std::string_view client_id = request->client_id();
+    AnswerForeign(context, reactor, StrCat("client/", client_id.substr(0, kClientIdMax)),
+                  caller.status());
+    return reactor;
+  }
   absl::Status status = caller.status();
   absl::StatusOr<MessageQuery> query = QueryOf(*request, hash_number_);
   if (status.ok()) status = query.status();

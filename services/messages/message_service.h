@@ -49,6 +49,9 @@ class MessageService final : public v1::MessageService::CallbackService {
   absl::StatusOr<rpc::Caller> CheckCaller(const grpc::CallbackServerContext& context,
                                           const std::string& client_id, v1::MessageView view,
                                           bool one) const;
+  // A user has asked for what is another client's.
+  void AnswerForeign(grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+                     std::string target, const absl::Status& answer);
   absl::Status Show(db::Connection& connection, StoredMessage stored, v1::MessageView view,
                     EnvelopeReader* reader, v1::Message& out);
   absl::Status Verify(db::Connection& connection, const MessageQuery& query,

@@ -21,7 +21,8 @@ namespace {
 constexpr char kNextPage[] =
     "SELECT id, shard, entry_id FROM pending"
     " WHERE id > ? AND state IN (1, 2) AND registered_at_us < ? ORDER BY id LIMIT ?";
-constexpr char kEnvelope[] = "SELECT envelope FROM pending WHERE id = ? AND state IN (1, 2)";
+constexpr char kEnvelope[] =
+    "SELECT envelope, client_id FROM pending WHERE id = ? AND state IN (1, 2)";
 // Only while the row is as it was read and the lease is ours.
 constexpr char kRemember[] =
     "UPDATE pending SET entry_id = ? WHERE id = ? AND entry_id = ? AND state IN (1, 2)"
@@ -159,8 +160,10 @@ absl::Status QueueRepair::Requeue(db::Connection& connection,
                                   RepairResult& result) const {
   absl::StatusOr<Contents> contents = ReadContents(connection, missing);
   if (!contents.ok()) return contents.status();
-  const absl::Status quarantined = Quarantine(connection, contents->bad, fence, result);
-  if (!quarantined.ok()) return quarantined;
+  if (!contents->bad.empty()) {
+    const absl::Status quarantined = Quarantine(connection, contents->bad, fence, result);
+    if (!quarantined.ok()) return quarantined;
+  }
   const absl::StatusOr<std::vector<Requeued>> added = AddEntries(*std::move(contents));
   if (!added.ok()) return added.status();
   const absl::StatusOr<std::vector<const Requeued*>> extra =
@@ -189,7 +192,7 @@ absl::StatusOr<QueueRepair::Contents> QueueRepair::ReadContents(
             AppendRequeue(contents.wire, entry.shard, envelope);
             contents.good.push_back({&entry, ""});
           } else {
-            contents.bad.push_back(&entry);
+            contents.bad.push_back({&entry, row.String(1)});
           }
           return absl::OkStatus();
         });
@@ -248,10 +251,28 @@ absl::Status QueueRepair::RemoveEntries(const std::vector<const Requeued*>& extr
   return queue_.Exchange(std::move(wire), extra.size()).status();
 }
 
-absl::Status QueueRepair::Quarantine(db::Connection& connection,
-                                     const std::vector<const PendingEntry*>& bad,
-                                     const Fence& fence, RepairResult& result) {
-  for (const PendingEntry* entry : bad) {
+absl::Status QueueRepair::Quarantine(db::Connection& connection, const std::vector<Altered>& bad,
+                                     const Fence& fence, RepairResult& result) const {
+  absl::Status status = connection.Begin();
+  if (!status.ok()) return status;
+  const absl::StatusOr<std::int64_t> dead = MakeDead(connection, bad, fence);
+  status = dead.status();
+  if (status.ok()) status = connection.Commit();
+  if (!status.ok()) {
+    connection.Rollback();
+    return status;
+  }
+  result.quarantined += *dead;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::int64_t> QueueRepair::MakeDead(db::Connection& connection,
+                                                   const std::vector<Altered>& bad,
+                                                   const Fence& fence) const {
+  const std::int64_t now_us = NowMicros();
+  Tally tally;
+  std::int64_t dead = 0;
+  for (const auto& [entry, client_id] : bad) {
     const absl::StatusOr<std::int64_t> changed =
         connection.Execute(kQuarantine, {std::string_view(kMalformedEnvelope), entry->id.bytes(),
                                          std::string_view(entry->entry_id),
@@ -259,9 +280,14 @@ absl::Status QueueRepair::Quarantine(db::Connection& connection,
     if (!changed.ok()) return changed.status();
     if (*changed == 0) continue;
     log::Error("pending_row_quarantined", "id", entry->id.ToString());
-    ++result.quarantined;
+    tally.Dead(client_id, now_us);
+    ++dead;
   }
-  return absl::OkStatus();
+  if (tally_sink_ && !tally.empty()) {
+    const absl::Status kept = tally_sink_(connection, tally);
+    if (!kept.ok()) return kept;
+  }
+  return dead;
 }
 
 }  // namespace postern::messages

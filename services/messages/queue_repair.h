@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -10,6 +11,7 @@
 #include "services/common/base/uuid.h"
 #include "services/common/db/connection.h"
 #include "services/messages/queue_client.h"
+#include "services/messages/tally.h"
 
 namespace postern::messages {
 
@@ -44,8 +46,10 @@ class QueueRepair {
     std::int64_t token = 0;
   };
 
-  // `grace`: rows registered within it are left alone; their entry may be on its way.
-  QueueRepair(QueueClient& queue, std::chrono::milliseconds grace) : queue_(queue), grace_(grace) {}
+  // `grace`: rows registered within it are left alone; their entry may be on its way. `tally_sink`:
+  // keeps how many rows became dead; may be null.
+  QueueRepair(QueueClient& queue, std::chrono::milliseconds grace, TallySink tally_sink)
+      : queue_(queue), grace_(grace), tally_sink_(std::move(tally_sink)) {}
 
   // One page behind `after`. Says what it would do and changes nothing.
   absl::StatusOr<Page> Look(db::Connection& connection, const Uuid& after) const;
@@ -63,10 +67,14 @@ class QueueRepair {
     const PendingEntry* pending = nullptr;
     std::string entry_id;
   };
+  struct Altered {
+    const PendingEntry* pending = nullptr;
+    std::string client_id;
+  };
   struct Contents {
     std::vector<Requeued> good;  // With their commands in `wire`.
     std::string wire;
-    std::vector<const PendingEntry*> bad;
+    std::vector<Altered> bad;
   };
 
   absl::StatusOr<std::vector<PendingEntry>> NextPage(db::Connection& connection,
@@ -83,12 +91,15 @@ class QueueRepair {
   static absl::StatusOr<std::vector<const Requeued*>> RememberEntries(
       db::Connection& connection, const std::vector<Requeued>& added, const Fence& fence);
   absl::Status RemoveEntries(const std::vector<const Requeued*>& extra) const;
-  static absl::Status Quarantine(db::Connection& connection,
-                                 const std::vector<const PendingEntry*>& bad, const Fence& fence,
-                                 RepairResult& result);
+  absl::Status Quarantine(db::Connection& connection, const std::vector<Altered>& bad,
+                          const Fence& fence, RepairResult& result) const;
+  // In the open transaction: how many were made dead.
+  absl::StatusOr<std::int64_t> MakeDead(db::Connection& connection, const std::vector<Altered>& bad,
+                                        const Fence& fence) const;
 
   QueueClient& queue_;
   const std::chrono::milliseconds grace_;
+  const TallySink tally_sink_;
 };
 
 }  // namespace postern::messages

@@ -10,7 +10,7 @@ namespace postern::messages {
 Reconciler::Reconciler(Settings settings, QueueClient& queue, metrics::Registry& metrics)
     : settings_(std::move(settings)),
       queue_(queue),
-      repair_(queue, settings_.grace),
+      repair_(queue, settings_.grace, settings_.tally_sink),
       lease_("reconciler", settings_.holder, kLeaseDuration),
       requeued_(metrics.Counter("postern_reconciler_requeued_total",
                                 "Messages put back into a queue that had lost them.")),

@@ -14,6 +14,7 @@
 #include "services/messages/queue_client.h"
 #include "services/messages/queue_repair.h"
 #include "services/messages/row_lease.h"
+#include "services/messages/tally.h"
 #include "services/messages/unheld_sweep.h"
 
 namespace postern::messages {
@@ -32,6 +33,7 @@ class Reconciler {
     std::string holder;  // Unique among processes, at most 128 characters.
     std::chrono::milliseconds interval{5000};
     std::chrono::milliseconds grace{10'000};
+    TallySink tally_sink;  // Keeps how many messages a run made dead; may be null.
   };
   // What one run came to.
   struct Result : RepairResult {

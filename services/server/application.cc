@@ -171,7 +171,7 @@ absl::Status Application::Parts::MakeAudit() {
   keeping.folder = settings.audit_folder;
   keeping.server_name = settings.name;
   audit = std::make_unique<audit::AuditKeeper>(std::move(keeping), metrics);
-  audit_service = std::make_unique<audit::AuditService>(*database);
+  audit_service = std::make_unique<audit::AuditService>(*database, audit->refusals());
   return audit->Start();
 }
 
@@ -294,6 +294,7 @@ void Application::Parts::MakeUpkeep() {
   reconciling.holder = holder;
   reconciling.interval = settings.reconcile_interval;
   reconciling.grace = settings.reconcile_grace;
+  reconciling.tally_sink = MakeStatisticsSink();
   reconciler = std::make_unique<messages::Reconciler>(std::move(reconciling), *queue, metrics);
   messages::Ledger::Settings accounting;
   accounting.database = connections.database;

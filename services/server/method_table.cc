@@ -45,6 +45,7 @@ rpc::MethodTable MakeMethodTable() {
       {"/postern.v1.CertificateService/RotateAuthority", {kOperator}},
       {"/postern.v1.AuditService/ListAuditRows", {kOperator}, kAdmin},
       {"/postern.v1.AuditService/ReadAuditChain", {kOperator}},
+      {"/postern.v1.AuditService/ReportRefusal", {kPortal}},
       {"/postern.v1.UserService/Login", {kPortal}},
       {"/postern.v1.UserService/RefreshSession", {kPortal}},
       {"/postern.v1.UserService/Logout", {kPortal}},

@@ -13,11 +13,11 @@ test("a user is made, signs in, is disabled, and is out at once", async () => {
   await page.goto("/users/new");
   await page.getByLabel("Name").fill("Grace <b>Hopper</b>");
   await page.getByLabel("E-mail").fill("grace@example.org");
-  await page.getByLabel("Clients").fill("nobody-knows-it");
+  await page.getByRole("textbox", { name: "Clients" }).fill("nobody-knows-it");
   await page.getByRole("button", { name: "Make user" }).click();
   await page.locator("#client_ids-fault").waitFor();
   assert.equal(await page.getByLabel("E-mail").inputValue(), "grace@example.org");
-  await page.getByLabel("Clients").fill("acme");
+  await page.getByRole("textbox", { name: "Clients" }).fill("acme");
   await page.getByRole("button", { name: "Make user" }).click();
   const password = await page.locator("#otp").innerText();
 
@@ -103,6 +103,30 @@ test("a client is registered, suspended and resumed", async () => {
   await page.getByText("The client may not send any more.").waitFor();
   await page.getByRole("button", { name: "Resume" }).click();
   await page.getByText("The client may send again.").waitFor();
+  await window.close();
+});
+
+test("a client's limits are set and given back to the edges", async () => {
+  const window = await openWindow({ expected: [/status of 422/] });
+  const { page } = window;
+  await signIn(page, world.people.admin);
+  await page.goto("/clients/globex");
+  await page.getByRole("link", { name: "Change the limits" }).click();
+  await page.getByLabel("Its own, as below").check();
+  await page.getByLabel("Messages a second").fill("many");
+  await page.getByLabel("Messages a day").fill("250000");
+  await page.getByRole("button", { name: "Set limits" }).click();
+  await page.locator("#messages_per_second-fault").waitFor();
+  assert.equal(await page.getByLabel("Messages a day").inputValue(), "250000", "the rest is kept");
+  await page.getByLabel("Messages a second").fill("500");
+  await page.getByRole("button", { name: "Set limits" }).click();
+  await page.getByText("The limits are changed.").waitFor();
+  assert.match(await page.locator("main").innerText(), /500 messages a second, 250,000 messages a day/);
+  await page.getByRole("link", { name: "Change the limits" }).click();
+  assert.equal(await page.getByLabel("Messages a second").inputValue(), "500");
+  await page.getByLabel("As each edge is set").check();
+  await page.getByRole("button", { name: "Set limits" }).click();
+  assert.match(await page.locator("main").innerText(), /as each edge is set/);
   await window.close();
 });
 

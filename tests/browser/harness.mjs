@@ -41,17 +41,29 @@ export async function openWindow(options = {}) {
     });
   });
   const faults = [];
+  const allowed = [...expected];
   const note = (text) => {
-    if (!expected.some((pattern) => pattern.test(text))) faults.push(text);
+    if (!allowed.some((pattern) => pattern.test(text))) faults.push(text);
   };
   context.on("page", (page) => {
-    page.on("console", (message) => { if (message.type() === "error") note(`${page.url()}: ${message.text()}`); });
+    page.on("console", (message) => {
+      if (message.type() === "error") note(`${page.url()}: ${message.text()} ${message.location().url}`);
+    });
     page.on("pageerror", (error) => note(`${page.url()}: ${error}`));
   });
   const page = await context.newPage();
   return {
     page,
     context,
+    // Does something that the browser complains about in this way, and in no other.
+    async during(patterns, act) {
+      allowed.push(...patterns);
+      try {
+        await act();
+      } finally {
+        allowed.splice(-patterns.length);
+      }
+    },
     // Ends it, and fails on what the browser has complained about.
     async close() {
       await context.close();
@@ -82,8 +94,9 @@ export async function checkReflow(page, name) {
   const wide = await page.evaluate(() => {
     const limit = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth <= limit) return [];
-    return [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > limit + 1)
+    const found = [...document.querySelectorAll("body *")].filter((element) => element.getBoundingClientRect().right > limit + 1)
       .slice(0, 5).map((element) => `${element.tagName}.${element.className}`);
+    return found.length > 0 ? found : [`a text, by ${document.documentElement.scrollWidth - limit} pixels`];
   });
   assert.deepEqual(wide, [], `${name} is wider than the window`);
 }

@@ -2,7 +2,7 @@
 
 import { after, test } from "node:test";
 import assert from "node:assert/strict";
-import { closeBrowser, control, eventually, openWindow, signIn, world } from "./harness.mjs";
+import { closeBrowser, control, openWindow, signIn, world } from "./harness.mjs";
 
 after(closeBrowser);
 
@@ -50,8 +50,11 @@ test("a session goes on after the portal was restarted, and at another portal", 
   const window = await openWindow();
   const { page } = window;
   await signIn(page, world.people.user);
-  await control("restart/portal-1");
-  await page.goto("/messages");
+  // The page that is open looks for the portal meanwhile.
+  await window.during([/Failed to load resource: net::ERR_\w+ \S+\/events$/], async () => {
+    await control("restart/portal-1");
+    await page.goto("/messages");
+  });
   assert.equal(await page.locator("h1").innerText(), "Messages");
   // Cookies do not look at ports.
   await page.goto(`${world.portals[1]}/profile`);
@@ -79,20 +82,20 @@ test("signing out ends it for good", async () => {
 });
 
 test("a main server that is away is said so, and the page comes back by itself", async () => {
-  const window = await openWindow({ expected: [/status of 503/] });
+  const window = await openWindow();
   const { page } = window;
   await signIn(page, world.people.user);
-  await control("stop/server-1");
-  try {
-    await eventually(async () => {
+  await window.during([/status of 503 \(Service Unavailable\) \S+\/messages$/], async () => {
+    await control("stop/server-1");
+    try {
       await page.goto("/messages");
       assert.match(await page.locator("h1").innerText(), /cannot be reached/);
-    }, 30);
-    assert.ok(await page.getByRole("link", { name: "Try again" }).isVisible());
-    assert.match(await page.locator("main").innerText(), /[0-9a-f]{8}-[0-9a-f]{4}-7/, "the request's id");
-  } finally {
-    await control("start/server-1");
-  }
-  await page.getByRole("heading", { name: "Messages", exact: true }).waitFor({ timeout: 30000 });
+      assert.ok(await page.getByRole("link", { name: "Try again" }).isVisible());
+      assert.match(await page.locator("main").innerText(), /[0-9a-f]{8}-[0-9a-f]{4}-7/, "the request's id");
+    } finally {
+      await control("start/server-1");
+    }
+    await page.getByRole("heading", { name: "Messages", exact: true }).waitFor({ timeout: 30000 });
+  });
   await window.close();
 });

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import platform
 import secrets
 import shutil
 import socket
@@ -25,6 +26,9 @@ from programs import write_yaml  # noqa: E402, F401
 
 BUILD = Path(os.environ.get("POSTERN_BUILD") or Path(__file__).resolve().parents[2] / "build" / "dev")
 NUMBER = "+14155550123"
+# Speaks gRPC from the command line.
+BUF = (ROOT / "tests" / "lint" / "node_modules" / "@bufbuild"
+       / f"buf-linux-{'aarch64' if platform.machine() == 'aarch64' else 'x64'}" / "bin" / "buf")
 
 # Two stacks at a time, also with sanitizers: no program yields to those of another test.
 Process.scheduled = False

@@ -51,6 +51,15 @@ class LocalStack(unittest.TestCase):
         wait_until(lambda: subprocess.run(get, capture_output=True, cwd=ROOT, check=False).returncode == 0, 10,
                    "the pasted message")
 
+        # What the portal has to show: the dead letters of the start, in the statistics as in the register.
+        stats = [*shlex.split(line)[:-3], "stats", "-o", "json"]
+
+        def dead() -> tuple[int, int]:
+            shown = json.loads(subprocess.run(stats, capture_output=True, text=True, cwd=ROOT, check=True).stdout)
+            return int(shown["dead"]), int(shown["last_hour"]["dead"])
+
+        wait_until(lambda: dead() == (3, 3), 10, "the dead letters in the statistics")
+
         again = self.command("up", "--no-build", "--build", BUILD.name)
         self.assertEqual(again.returncode, 0)
         self.assertIn("running already", again.stdout)

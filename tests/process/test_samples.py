@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import re
 import shlex
 import subprocess
@@ -11,15 +10,12 @@ import unittest
 import uuid
 from pathlib import Path
 
-from support import NUMBER, ROOT, ProcessTest, wait_until
+from support import BUF, NUMBER, ROOT, ProcessTest, wait_until
 
 sys.path.insert(0, str(ROOT / "docs" / "samples" / "python"))
 
 import postern_client  # noqa: E402
 from postern_client import PosternClient  # noqa: E402
-
-BUF = (ROOT / "tests" / "lint" / "node_modules" / "@bufbuild"
-       / f"buf-linux-{'aarch64' if platform.machine() == 'aarch64' else 'x64'}" / "bin" / "buf")
 
 
 def blocks(document: str) -> list[str]:

@@ -165,6 +165,15 @@ std::optional<RawAnswer> TlsClient::Ask(std::string_view bytes) {
 
 bool TlsClient::PeerCloses() { return received_.empty() && !ReadMore() && !timed_out_; }
 
+bool TlsClient::SkipPast(std::string_view mark) {
+  std::size_t at = std::string::npos;
+  while ((at = received_.find(mark)) == std::string::npos) {
+    if (!ReadMore()) return false;
+  }
+  received_.erase(0, at + mark.size());
+  return true;
+}
+
 std::string TlsClient::ReadAll() {
   while (ReadMore()) continue;
   return received_;

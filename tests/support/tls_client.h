@@ -56,6 +56,8 @@ class TlsClient {
   std::optional<RawAnswer> Ask(std::string_view bytes);
   // True when the peer ends the connection, or fails it, before `limit` and without another byte.
   bool PeerCloses();
+  // Takes what comes up to and with `mark`. False when the peer ends before, or `limit` is over.
+  bool SkipPast(std::string_view mark);
   // Everything until the peer closes.
   std::string ReadAll();
 

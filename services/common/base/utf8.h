@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string_view>
@@ -20,6 +21,11 @@ inline bool IsControl(char32_t c) { return c < 0x20 || (c >= 0x7F && c < 0xA0); 
 inline bool IsFormatting(char32_t c) {
   return c == 0x061C || (c >= 0x200E && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
          (c >= 0x2066 && c <= 0x2069);
+}
+
+inline bool IsAscii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 // How many code points a line of text has; nothing when it is not UTF-8 or holds a control or

@@ -22,6 +22,7 @@ absl::StatusCode CodeOf(int number) {
     case 1048:  // ER_BAD_NULL_ERROR
     case 1264:  // ER_WARN_DATA_OUT_OF_RANGE
     case 1265:  // WARN_DATA_TRUNCATED
+    case 1267:  // ER_CANT_AGGREGATE_2COLLATIONS: a column is asked for what it cannot hold
     case 1292:  // ER_TRUNCATED_WRONG_VALUE
     case 1300:  // ER_INVALID_CHARACTER_STRING
     case 1366:  // ER_TRUNCATED_WRONG_VALUE_FOR_FIELD

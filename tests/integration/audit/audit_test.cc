@@ -238,6 +238,26 @@ TEST_F(AuditTest, RefusalsBecomeRowsWithACount) {
   EXPECT_EQ(rows->front().details, R"({"count":"3"})");
 }
 
+TEST(RefusalLogTest, CountsEachKindByItself) {
+  RefusalLog refusals;
+  Act act;
+  act.actor = "user/bob@example.org";
+  act.action = "page.open";
+  act.target = "page/users";
+  act.details = {{"reason", "role"}};
+  refusals.Note(act);
+  refusals.Note(act);
+  act.details = {{"reason", "form"}};
+  refusals.Note(act);
+  refusals.PutBack(refusals.Take());
+  const std::vector<Act> acts = refusals.Take();
+  ASSERT_EQ(acts.size(), 2u);
+  using Details = std::map<std::string, std::string>;
+  EXPECT_EQ(acts[0].details, (Details{{"count", "1"}, {"reason", "form"}}));
+  EXPECT_EQ(acts[1].details, (Details{{"count", "2"}, {"reason", "role"}}));
+  EXPECT_EQ(acts[1].outcome, Outcome::kRefused);
+}
+
 TEST_F(AuditTest, AFloodOfRefusalsIsBoundedAndCounted) {
   RefusalLog refusals;
   for (int i = 0; i < 1000; ++i) refusals.Note("worker/w", StrCat("/m", i));

@@ -1,5 +1,8 @@
 #include "services/messages/reconciler.h"
 
+#include <gmock/gmock.h>
+
+#include <map>
 #include <thread>
 
 #include "services/common/redis/command.h"
@@ -13,6 +16,8 @@ namespace postern::messages {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::Pair;
 
 class ReconcilerTest : public QueueTest {
  protected:
@@ -258,8 +263,14 @@ TEST_F(ReconcilerTest, AnotherMessageAtTheRowsPlaceIsNotThisOne) {
 }
 
 // Else the worker would report another dead letter for each time that it is put back.
-TEST_F(ReconcilerTest, ARowWhoseEnvelopeWasAlteredBecomesDead) {
-  Reconciler reconciler(ReconcilerSettings(), *queue_, metrics_);
+TEST_F(ReconcilerTest, ARowWhoseEnvelopeWasAlteredBecomesDeadAndCounts) {
+  std::map<std::string, std::int64_t> dead;
+  Reconciler::Settings settings = ReconcilerSettings();
+  settings.tally_sink = [&dead](db::Connection&, const Tally& tally) {
+    for (const auto& [key, counts] : tally.counts()) dead[std::string(key.second)] += counts.dead;
+    return absl::OkStatus();
+  };
+  Reconciler reconciler(settings, *queue_, metrics_);
   const v1::Envelope cut = MakeEnvelope();
   const v1::Envelope swapped = MakeEnvelope();
   RegisterAt(cut, "");
@@ -278,7 +289,26 @@ TEST_F(ReconcilerTest, ARowWhoseEnvelopeWasAlteredBecomesDead) {
   EXPECT_EQ(Number("SELECT COUNT(*) FROM pending WHERE state = 4 AND reason = "
                    "'MALFORMED_ENVELOPE'"),
             2);
+  EXPECT_THAT(dead, ElementsAre(Pair("acme", 2)));
   EXPECT_EQ(Round(reconciler).looked_at, 0);
+  EXPECT_THAT(dead, ElementsAre(Pair("acme", 2)));
+}
+
+// What is dead and what is counted are one transaction.
+TEST_F(ReconcilerTest, WithoutItsCountNoRowBecomesDead) {
+  Reconciler::Settings settings = ReconcilerSettings();
+  settings.tally_sink = [](db::Connection&, const Tally&) {
+    return absl::UnavailableError("no journal");
+  };
+  Reconciler reconciler(settings, *queue_, metrics_);
+  const v1::Envelope cut = MakeEnvelope();
+  RegisterAt(cut, "");
+  ASSERT_TRUE(connection_
+                  ->Execute("UPDATE pending SET envelope = LEFT(envelope, 40) WHERE id = ?",
+                            {std::string_view(cut.id())})
+                  .ok());
+  EXPECT_TRUE(absl::IsUnavailable(reconciler.RunOnce(*connection_).status()));
+  EXPECT_EQ(Number("SELECT COUNT(*) FROM pending WHERE state = 4"), 0);
 }
 
 TEST_F(ReconcilerTest, LookingChangesNothing) {

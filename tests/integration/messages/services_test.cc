@@ -313,6 +313,11 @@ TEST_F(ServicesTest, AUserSeesLinkedClientsAndNothingElse) {
   list.set_client_id("other");
   v1::ListMessagesResponse response;
   EXPECT_EQ(List(list, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  // What the answers hide is in the log.
+  const std::string refused =
+      "SELECT COUNT(*) FROM audit_log WHERE action = 'message.read' AND outcome = 2 AND target = ";
+  EXPECT_EQ(Number(StrCat(refused, "'message/", text(other), "'")), 3);
+  EXPECT_EQ(Number(StrCat(refused, "'client/other'")), 1);
   list.set_client_id("beta");
   EXPECT_THAT(Ids(list), ElementsAre(text(also)));
   list.clear_client_id();
@@ -327,6 +332,19 @@ TEST_F(ServicesTest, AUserSeesLinkedClientsAndNothingElse) {
   EXPECT_THAT(Ids(list), ElementsAre());
   BecomeUser(/*admin=*/true, {});
   EXPECT_THAT(Ids(list), SizeIs(3));
+}
+
+// MariaDB refuses to compare its columns with them.
+TEST_F(ServicesTest, AFilterThatNothingCanFitNamesItsField) {
+  v1::ListMessagesResponse response;
+  for (const char* field : {"client_id", "client_ref", "reason"}) {
+    v1::ListMessagesRequest list;
+    const auto* described = v1::ListMessagesRequest::descriptor()->FindFieldByName(field);
+    list.GetReflection()->SetString(&list, described, "caf\u00e9");
+    const grpc::Status status = List(list, &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << field;
+    EXPECT_EQ(status.error_message(), StrCat(field, ": only ASCII characters"));
+  }
 }
 
 TEST_F(ServicesTest, PagesGoBothWays) {

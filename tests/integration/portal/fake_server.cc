@@ -87,6 +87,16 @@ v1::LoginRequest FakeServer::last_login() const {
   return last_login_;
 }
 
+v1::SetClientLimitsRequest FakeServer::last_limits() const {
+  const std::lock_guard lock(mutex_);
+  return last_limits_;
+}
+
+v1::ReportRefusalRequest FakeServer::last_refusal() const {
+  const std::lock_guard lock(mutex_);
+  return last_refusal_;
+}
+
 void FakeServer::Note(const v1::ListMessagesRequest& request) {
   const std::lock_guard lock(mutex_);
   last_list_ = request;
@@ -100,6 +110,16 @@ void FakeServer::Note(const v1::CreateUserRequest& request) {
 void FakeServer::Note(const v1::LoginRequest& request) {
   const std::lock_guard lock(mutex_);
   last_login_ = request;
+}
+
+void FakeServer::Note(const v1::SetClientLimitsRequest& request) {
+  const std::lock_guard lock(mutex_);
+  last_limits_ = request;
+}
+
+void FakeServer::Note(const v1::ReportRefusalRequest& request) {
+  const std::lock_guard lock(mutex_);
+  last_refusal_ = request;
 }
 
 grpc::Status FakeServer::Counted(const std::string& method) {
@@ -118,6 +138,12 @@ grpc::Status FakeServer::AdmitWithoutToken(const grpc::ServerContext& context,
     return {grpc::StatusCode::UNAUTHENTICATED, "no token belongs here"};
   }
   return Counted(method);
+}
+
+grpc::Status FakeServer::AdmitWithOrWithoutToken(const grpc::ServerContext& context,
+                                                 const std::string& method) {
+  return BearerOf(context).empty() ? AdmitWithoutToken(context, method)
+                                   : Admit(context, method, /*admin=*/false);
 }
 
 grpc::Status FakeServer::Admit(const grpc::ServerContext& context, const std::string& method,

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "postern/v1/audit_service.pb.h"
+#include "postern/v1/client_service.pb.h"
 #include "postern/v1/message_service.pb.h"
 #include "postern/v1/user_service.pb.h"
 #include "services/common/tls/settings.h"
@@ -51,11 +53,15 @@ class FakeServer {
   v1::ListMessagesRequest last_list() const;
   v1::CreateUserRequest last_user() const;
   v1::LoginRequest last_login() const;
+  v1::SetClientLimitsRequest last_limits() const;
+  v1::ReportRefusalRequest last_refusal() const;
 
   // --- For the services.
   // OK, or why a call is refused: what FailNext said, or a token that is missing or wrong.
   grpc::Status Admit(const grpc::ServerContext& context, const std::string& method, bool admin);
   grpc::Status AdmitWithoutToken(const grpc::ServerContext& context, const std::string& method);
+  grpc::Status AdmitWithOrWithoutToken(const grpc::ServerContext& context,
+                                       const std::string& method);
   v1::User UserOf(const std::string& email) const;
   v1::SessionTokens NewTokens(const std::string& email);
   // The user of a refresh token; empty when there is none.
@@ -64,6 +70,8 @@ class FakeServer {
   void Note(const v1::ListMessagesRequest& request);
   void Note(const v1::CreateUserRequest& request);
   void Note(const v1::LoginRequest& request);
+  void Note(const v1::SetClientLimitsRequest& request);
+  void Note(const v1::ReportRefusalRequest& request);
   int accepted() const { return accepted_; }
 
  private:
@@ -86,6 +94,8 @@ class FakeServer {
   v1::ListMessagesRequest last_list_;
   v1::CreateUserRequest last_user_;
   v1::LoginRequest last_login_;
+  v1::SetClientLimitsRequest last_limits_;
+  v1::ReportRefusalRequest last_refusal_;
   int made_ = 0;
 };
 

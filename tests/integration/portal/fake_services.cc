@@ -205,6 +205,7 @@ class Clients final : public v1::ClientService::Service {
   })
   POSTERN_FAKE(SuspendClient, true, {})
   POSTERN_FAKE(ResumeClient, true, {})
+  POSTERN_FAKE(SetClientLimits, true, { server_.Note(*request); })
 
  private:
   static void Fill(v1::Client* client) {
@@ -345,6 +346,12 @@ class Audit final : public v1::AuditService::Service {
     row->set_outcome(v1::AUDIT_OUTCOME_DONE);
     row->set_details_json(R"({"reason":"<img src=x>"})");
   })
+  Status ReportRefusal(ServerContext* context, const v1::ReportRefusalRequest* request,
+                       v1::ReportRefusalResponse*) override {
+    const Status admitted = server_.AdmitWithOrWithoutToken(*context, "ReportRefusal");
+    if (admitted.ok()) server_.Note(*request);
+    return admitted;
+  }
 
  private:
   FakeServer& server_;

@@ -95,6 +95,16 @@ TEST_F(FormsTest, FaultsNameTheFieldAndKeepTheRest) {
        "client_id-fault",
        "acme.example"},
       {"/clients", {{"client_id", "new"}, {"domain", ""}}, "domain-fault", "value=\"new\""},
+      {"/clients/acme/limits",
+       {{"kind", "own"}, {"messages_per_second", "1e9"}, {"reason", "as agreed"}},
+       "messages_per_second-fault",
+       "as agreed"},
+      {"/clients/acme/limits",
+       {{"kind", "own"}, {"messages_per_day", "-1"}},
+       "messages_per_day-fault",
+       "value=\"-1\""},
+      {"/clients/acme/limits", {{"kind", "own"}, {"burst", "9"}}, "burst-fault", "value=\"9\""},
+      {"/clients/acme/limits", {{"messages_per_day", "70"}}, "kind-fault", "value=\"70\""},
       {"/certificates/new",
        {{"name", "acme"}, {"source", "csr"}, {"csr", "nonsense"}},
        "csr-fault",
@@ -142,6 +152,7 @@ TEST_F(FormsTest, HostileValuesAreShownAsTheyAre) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> forms = {
       {"/users", {"name", "email", "client_ids"}},
       {"/clients", {"client_id", "certificate_sha256"}},
+      {"/clients/acme/limits", {"kind", "burst", "reason"}},
       {"/certificates/new", {"name", "days", "csr"}},
       {"/certificates/0abc/revoke", {"confirm"}}};
   for (const auto& [path, fields] : forms) {
@@ -195,6 +206,25 @@ TEST_F(FormsTest, ActsAreDone) {
   EXPECT_EQ(back.status, 200);
   EXPECT_THAT(back.body, HasSubstr("<strong>7</strong> are queued again"));
   EXPECT_EQ(browser_.Post("/users/2", {{"act", "erase"}}).status, 400);
+}
+
+TEST_F(FormsTest, AClientsLimitsAreSetTogetherOrGivenBackToTheEdges) {
+  browser_.Get("/clients/acme/limits");
+  const auto set = browser_.Post("/clients/acme/limits", {{"kind", "own"},
+                                                          {"messages_per_second", "100"},
+                                                          {"burst", ""},
+                                                          {"messages_per_day", "2000000"},
+                                                          {"reason", "contract"}});
+  EXPECT_EQ(set.fields.at("location"), "/clients/acme?done=limited");
+  const v1::SetClientLimitsRequest own = server_->last_limits();
+  EXPECT_EQ(own.client_id(), "acme");
+  EXPECT_EQ(own.limits().messages_per_second(), 100);
+  EXPECT_EQ(own.limits().burst(), 0);
+  EXPECT_EQ(own.limits().messages_per_day(), 2'000'000);
+  EXPECT_EQ(own.reason(), "contract");
+  browser_.Get("/clients/acme/limits");
+  browser_.Post("/clients/acme/limits", {{"kind", "edges"}, {"messages_per_second", "100"}});
+  EXPECT_FALSE(server_->last_limits().has_limits());
 }
 
 TEST_F(FormsTest, PreferencesAreKeptInTheBrowser) {

@@ -33,6 +33,7 @@ const std::vector<std::string> kAdminPages = {"/dashboard",
                                               "/new-client",
                                               "/clients/acme",
                                               "/clients/acme/suspend",
+                                              "/clients/acme/limits",
                                               "/certificates",
                                               "/certificates?state=ends-30&profile=client",
                                               "/certificates/new?client=acme",
@@ -69,8 +70,9 @@ TEST_F(PagesTest, EveryVariableOfEveryPageIsBound) {
 TEST_F(PagesTest, AUserSeesNoAdministratorsPage) {
   Browser browser = NewBrowser();
   browser.SignIn("bob@example.org");
-  for (const char* page : {"/users", "/users/1", "/clients", "/certificates", "/queue", "/audit",
-                           "/database", "/system", "/statistics", "/new-client"}) {
+  for (const char* page :
+       {"/users", "/users/1", "/clients", "/clients/acme/limits", "/certificates", "/queue",
+        "/audit", "/database", "/system", "/statistics", "/new-client"}) {
     const auto answer = browser.Get(page);
     EXPECT_EQ(answer.status, 403) << page;
     EXPECT_THAT(answer.body, HasSubstr("Error 403"));
@@ -79,6 +81,43 @@ TEST_F(PagesTest, AUserSeesNoAdministratorsPage) {
 }
 
 // The portal's own check spares calls; the server's is the one that counts.
+// What never gets to the main server is to be in its audit log all the same.
+TEST_F(PagesTest, TheServerIsToldWhatThePortalRefuses) {
+  const auto told = [&](int calls, v1::RefusalReason reason, const char* route) {
+    const v1::ReportRefusalRequest last = server_->last_refusal();
+    EXPECT_EQ(server_->calls("ReportRefusal"), calls) << route;
+    EXPECT_EQ(last.reason(), reason) << route;
+    EXPECT_EQ(last.route(), route);
+    EXPECT_EQ(last.address(), "127.0.0.1");
+  };
+  Browser user = NewBrowser();
+  user.SignIn("bob@example.org");
+  EXPECT_EQ(server_->calls("ReportRefusal"), 0);
+  EXPECT_EQ(user.Get("/clients/acme/suspend").status, 403);
+  told(1, v1::REFUSAL_REASON_ROLE, "/clients/{}/suspend");
+  EXPECT_EQ(user.Post("/profile/sessions", {{"csrf", "none of ours"}}).status, 403);
+  told(2, v1::REFUSAL_REASON_FORM, "/profile/sessions");
+  EXPECT_EQ(server_->last_refusal().method(), "POST");
+  EXPECT_EQ(NewBrowser().Post("/login", {{"email", "bob@example.org"}}).status, 403);
+  told(3, v1::REFUSAL_REASON_FORM, "/login");
+  Browser forger = NewBrowser();
+  forger.cookies()["__Host-session"] = "forged";
+  EXPECT_EQ(forger.Get("/messages").status, 303);
+  told(4, v1::REFUSAL_REASON_SESSION, "/messages");
+  EXPECT_FALSE(forger.cookies().contains("__Host-session")) << "it would be told again and again";
+  // Who has no session has none to be refused.
+  EXPECT_EQ(NewBrowser().Get("/messages").status, 303);
+  EXPECT_EQ(server_->calls("ReportRefusal"), 4);
+}
+
+// Told or not, it is refused.
+TEST_F(PagesTest, ARefusalThatCannotBeToldIsOneToo) {
+  Browser user = NewBrowser();
+  user.SignIn("bob@example.org");
+  server_->FailNext("ReportRefusal", {grpc::StatusCode::UNAVAILABLE, "away"});
+  EXPECT_EQ(user.Get("/users").status, 403);
+}
+
 TEST_F(PagesTest, TheServersRefusalIsAPageToo) {
   Browser browser = NewBrowser();
   browser.SignIn("ada@example.org");
@@ -89,6 +128,18 @@ TEST_F(PagesTest, TheServersRefusalIsAPageToo) {
   EXPECT_EQ(failed.status, 500);
   EXPECT_THAT(failed.body, Not(HasSubstr("SELECT")));
   EXPECT_THAT(failed.body, HasSubstr(failed.fields.at("request-id")));
+}
+
+TEST_F(PagesTest, AServerThatGoesAwayDuringACallIsOneThatIsAway) {
+  Browser browser = NewBrowser();
+  browser.SignIn("ada@example.org");
+  for (const grpc::StatusCode code : {grpc::StatusCode::UNAVAILABLE, grpc::StatusCode::CANCELLED,
+                                      grpc::StatusCode::DEADLINE_EXCEEDED}) {
+    server_->FailNext("ListUsers", {code, "stopping"});
+    const auto answer = browser.Get("/users");
+    EXPECT_EQ(answer.status, 503) << code;
+    EXPECT_THAT(answer.body, HasSubstr("Try again"));
+  }
 }
 
 TEST_F(PagesTest, WhatIsNotThereIs404AndWhatFitsNoMethodIs405) {

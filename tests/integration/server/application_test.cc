@@ -264,6 +264,43 @@ TEST_F(ApplicationTest, ARefusalOfAuthorityIsAudited) {
   })) << refused;
 }
 
+TEST_F(ApplicationTest, WhatAPortalRefusesIsAuditedAndOnlyPortalsMaySay) {
+  Start();
+  v1::ReportRefusalRequest report;
+  report.set_method("POST");
+  report.set_route("/login");
+  report.set_reason(v1::REFUSAL_REASON_FORM);
+  report.set_address("192.0.2.7");
+  v1::ReportRefusalResponse nothing;
+  const auto tell = [&](const char* role) {
+    return v1::AuditService::NewStub(ChannelAs(role))
+        ->ReportRefusal(Context().get(), report, &nothing)
+        .error_code();
+  };
+  EXPECT_EQ(tell("portal"), StatusCode::OK);
+  EXPECT_EQ(tell("edge"), StatusCode::PERMISSION_DENIED);
+  report.set_route("not an address");
+  EXPECT_EQ(tell("portal"), StatusCode::INVALID_ARGUMENT);
+  report.set_route("/login");
+  report.clear_reason();
+  EXPECT_EQ(tell("portal"), StatusCode::INVALID_ARGUMENT);
+  auto stub = v1::AuditService::NewStub(ChannelAs("operator"));
+  v1::ListAuditRowsRequest request;
+  request.set_action("page.open");
+  v1::ListAuditRowsResponse response;
+  ASSERT_TRUE(test::Eventually([&] {
+    return stub->ListAuditRows(Context().get(), request, &response).ok() &&
+           response.rows_size() > 0;
+  }));
+  ASSERT_EQ(response.rows_size(), 1);
+  const v1::AuditRow& row = response.rows(0);
+  EXPECT_EQ(row.actor(), "portal/portal-1");
+  EXPECT_EQ(row.target(), "page/login");
+  EXPECT_EQ(row.outcome(), v1::AUDIT_OUTCOME_REFUSED);
+  EXPECT_EQ(row.details_json(),
+            R"({"address":"192.0.2.7","count":"1","method":"POST","reason":"form"})");
+}
+
 TEST_F(ApplicationTest, WhatWasDeliveredCanBeReadAfterARestart) {
   Start();
   const v1::Envelope envelope = SealMessage();

@@ -124,7 +124,8 @@ TEST(MethodTableTest, PortalsNeedAUserForEverythingButTheDoor) {
       "/postern.v1.UserService/Login",         "/postern.v1.UserService/RefreshSession",
       "/postern.v1.UserService/Logout",        "/postern.v1.CertificateService/RenewCertificate",
       "/postern.v1.CertificateService/GetCrl", "/postern.v1.CertificateService/WatchTrust",
-      "/grpc.health.v1.Health/Check",          "/grpc.health.v1.Health/Watch"};
+      "/grpc.health.v1.Health/Check",          "/grpc.health.v1.Health/Watch",
+      "/postern.v1.AuditService/ReportRefusal"};
   for (const std::string& method : table.Methods()) {
     const auto need = table.Check(method, Peer(tls::Role::kPortal));
     EXPECT_EQ(need.ok() && !need->has_value(), open.contains(method)) << method;
