@@ -38,6 +38,7 @@ class Rows {
 }  // namespace
 
 void PreloadStatistics::Count(const PreloadMessage& message) {
+  Count(message, statistics::kDay);
   Count(message, statistics::kHour);
   if (message.accepted_at_us / 1'000'000 >= minutes_from_s_) Count(message, statistics::kMinute);
 }
