@@ -238,10 +238,13 @@ void Merge(std::vector<StoredMessage> pending, std::vector<StoredMessage>& deliv
   });
 }
 
-// Of several clients most have nothing to add to a page, and are asked in every partition. A page
-// is looked for in the day next to where it begins first; nothing when that day does not fill it.
+// Of several clients most have nothing to add to a page, and are asked in every partition; of a
+// number or a reference of any client every id is read. There a page is looked for in the day next
+// to where it begins first; nothing where that would not help.
 std::optional<MessageQuery> NextDayOnly(const MessageQuery& query) {
-  if (query.clients.size() < 2 || !query.client_id.empty()) return std::nullopt;
+  const bool several = query.clients.size() > 1;
+  const bool narrow = query.clients.empty() && Narrow(query) != nullptr;
+  if (!query.client_id.empty() || !(several || narrow)) return std::nullopt;
   MessageQuery near = query;
   if (query.after.has_value()) {
     const std::int64_t until_us = query.after->TimestampMillis() * 1000 + kNearMicros;

@@ -25,7 +25,8 @@ __all__ = ["FAULTS", "Load", "MARIADB_OPTIONS", "Meter", "Process", "ProcessErro
            "free_port", "fsync_micros", "ledger_closed", "load_arguments", "note", "overrides", "port_is_free",
            "preload", "private_folder", "program_pids", "release_build", "show", "verify", "wait_drained", "wait_until"]
 
-TARGETS = ["postern-edge", "postern-worker", "postern-server", "postern-portal", "posternctl", "postern-load", "fsync_watch", "fault_shim"]
+TARGETS = ["postern-edge", "postern-worker", "postern-server", "postern-portal", "posternctl", "postern-load", "fsync_watch",
+           "fault_shim"]
 
 # Sizes of a machine with memory to give; the stack makes them small for tests.
 MARIADB_OPTIONS = {"innodb_buffer_pool_size": "4G", "innodb_log_file_size": "2G"}
