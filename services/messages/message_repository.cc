@@ -25,6 +25,10 @@ constexpr char kPendingColumns[] =
     " accepted_at_us, durable_at_us, registered_at_us, state, next_attempt_at_us, envelope,"
     " last_error, last_attempt_at_us FROM pending";
 
+constexpr char kSenders[] = "SELECT id, client_id FROM messages";
+constexpr char kByIds[] = " WHERE id IN ";
+// Messages whose senders are looked at, for each message of a page.
+constexpr std::int64_t kSendersPerRow = 40;
 constexpr std::int64_t kNearMicros = std::int64_t{86'400} * 1'000'000;
 
 v1::MessageState StateOf(std::int64_t row_state) {
@@ -175,10 +179,10 @@ const char* Narrow(const MessageQuery& query) {
   return nullptr;
 }
 
-// The rows of the page, from the end that `query` begins at. Where an index gives no order of ids,
-// the ids come first, a page of each client's own: one look over all clients would read every row
-// of others between them. What fills up stands for nobody, so that there are few different
-// statements.
+// The rows of the page, from the end that `query` begins at. Where an index leads to them the ids
+// come first, from the index alone, so that no row of a partition is read in vain; and for several
+// clients a page of each one's own: one look over all clients would read every row of others
+// between them. What fills up stands for nobody, so that there are few different statements.
 ListStatement Statement(const MessageQuery& query, const Table& table,
                         const PendingFilter& filter) {
   const char* const order =
@@ -197,7 +201,7 @@ ListStatement Statement(const MessageQuery& query, const Table& table,
     to.AddValue(query.limit);
   };
   ListStatement statement;
-  if (clients.size() == 1 && (!any_client || narrow == nullptr)) {
+  if (*index == '\0' && clients.size() == 1) {
     add(*condition, clients.front());
     statement.sql = StrCat(table.columns, index, condition->sql(), order);
   } else {
@@ -238,13 +242,12 @@ void Merge(std::vector<StoredMessage> pending, std::vector<StoredMessage>& deliv
   });
 }
 
-// Of several clients most have nothing to add to a page, and are asked in every partition; of a
-// number or a reference of any client every id is read. There a page is looked for in the day next
-// to where it begins first; nothing where that would not help.
+// What leads to the rows by an index is asked in every partition. There a page is looked for in the
+// day next to where it begins first; nothing where that would not help.
 std::optional<MessageQuery> NextDayOnly(const MessageQuery& query) {
-  const bool several = query.clients.size() > 1;
-  const bool narrow = query.clients.empty() && Narrow(query) != nullptr;
-  if (!query.client_id.empty() || !(several || narrow)) return std::nullopt;
+  if (query.client_id.empty() && query.clients.empty() && Narrow(query) == nullptr) {
+    return std::nullopt;
+  }
   MessageQuery near = query;
   if (query.after.has_value()) {
     const std::int64_t until_us = query.after->TimestampMillis() * 1000 + kNearMicros;
@@ -261,8 +264,56 @@ std::optional<MessageQuery> NextDayOnly(const MessageQuery& query) {
   return near;
 }
 
+// For several clients: who sent the next messages, of the number or reference where one is asked
+// for. Those of a user's clients among them mostly fill a page, or there are no more.
+ListStatement NextSenders(const MessageQuery& query) {
+  const char* const narrow = Narrow(query);
+  auto condition = std::make_shared<Condition>();
+  AddCommon(query, *condition);
+  condition->AddValue(std::int64_t{query.limit} * kSendersPerRow);
+  ListStatement statement;
+  statement.sql =
+      StrCat(kSenders, narrow == nullptr ? "" : narrow, condition->sql(),
+             query.after.has_value() ? " ORDER BY id ASC LIMIT ?" : " ORDER BY id DESC LIMIT ?");
+  statement.values = condition->values();
+  statement.condition = std::move(condition);
+  return statement;
+}
+
+// False when the next senders do not tell.
+absl::StatusOr<bool> SelectBySenders(db::Connection& connection, const MessageQuery& query,
+                                     std::vector<StoredMessage>& out) {
+  const absl::flat_hash_set<std::string> clients(query.clients.begin(), query.clients.end());
+  const auto limit = static_cast<std::size_t>(query.limit);
+  std::vector<std::string> ids;
+  std::int64_t looked_at = 0;
+  const ListStatement senders = NextSenders(query);
+  absl::Status status = connection.Query(senders.sql, senders.values, [&](const db::Row& row) {
+    ++looked_at;
+    if (ids.size() < limit && clients.contains(row.String(1))) ids.push_back(row.String(0));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  const bool complete = looked_at < std::int64_t{query.limit} * kSendersPerRow;
+  if (ids.size() < limit && !complete) return false;
+  if (ids.empty()) return true;
+  std::vector<db::Value> values;
+  const std::size_t places = std::bit_ceil(ids.size());
+  for (std::size_t i = 0; i < places; ++i) {
+    values.emplace_back(std::string_view(ids[std::min(i, ids.size() - 1)]));
+  }
+  const std::string sql = StrCat(kDeliveredColumns, kByIds, db::Placeholders(1, places));
+  status = Select(connection, sql, values, ReadDelivered, out);
+  if (!status.ok()) return status;
+  return true;
+}
+
 absl::Status SelectDelivered(db::Connection& connection, const MessageQuery& query,
                              std::vector<StoredMessage>& out) {
+  if (query.client_id.empty() && query.clients.size() > 1) {
+    const absl::StatusOr<bool> done = SelectBySenders(connection, query, out);
+    if (!done.ok() || *done) return done.status();
+  }
   if (const auto near = NextDayOnly(query)) {
     const ListStatement statement = Statement(*near, kMessagesTable, {});
     absl::Status status = Select(connection, statement.sql, statement.values, ReadDelivered, out);
@@ -303,7 +354,9 @@ absl::StatusOr<std::optional<StoredMessage>> FindMessage(db::Connection& connect
 std::vector<ListStatement> ListStatements(const MessageQuery& query) {
   std::vector<ListStatement> statements;
   if (auto of_pending = PendingStatement(query)) statements.push_back(*std::move(of_pending));
-  if (WantsDelivered(query)) statements.push_back(Statement(query, kMessagesTable, {}));
+  if (!WantsDelivered(query)) return statements;
+  if (query.client_id.empty() && query.clients.size() > 1) statements.push_back(NextSenders(query));
+  statements.push_back(Statement(query, kMessagesTable, {}));
   return statements;
 }
 
