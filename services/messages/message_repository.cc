@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "services/common/base/strings.h"
+#include "services/common/base/time.h"
 #include "services/messages/condition.h"
 #include "services/messages/limits.h"
 #include "services/messages/write_items.h"
@@ -23,6 +24,12 @@ constexpr char kPendingColumns[] =
     "SELECT id, client_id, domain, client_ref, number_masked, epoch, attempts, reason,"
     " accepted_at_us, durable_at_us, registered_at_us, state, next_attempt_at_us, envelope,"
     " last_error, last_attempt_at_us FROM pending";
+
+constexpr char kSenders[] = "SELECT id, client_id FROM messages";
+constexpr char kByIds[] = " WHERE id IN ";
+// Messages whose senders are looked at, for each message of a page.
+constexpr std::int64_t kSendersPerRow = 40;
+constexpr std::int64_t kNearMicros = std::int64_t{86'400} * 1'000'000;
 
 v1::MessageState StateOf(std::int64_t row_state) {
   switch (static_cast<RowState>(row_state)) {
@@ -142,13 +149,17 @@ bool WantsDelivered(const MessageQuery& query) {
                                            v1::MESSAGE_STATE_DELIVERED) != query.states.end();
 }
 
-// One of the two tables: its columns, and how to pick ids of one client from it.
+// One of the two tables: its columns, how to pick ids from it, and the index by which it is read
+// where nothing but the client leads to the rows. Indexes are named: in the optimizer's eyes going
+// through millions of rows in the order of the ids may look cheaper.
 struct Table {
   const char* columns;
   const char* ids;
+  const char* by_client;
 };
-constexpr Table kPendingTable = {kPendingColumns, "(SELECT id FROM pending"};
-constexpr Table kMessagesTable = {kDeliveredColumns, "(SELECT id FROM messages"};
+constexpr Table kPendingTable = {kPendingColumns, "(SELECT id FROM pending", ""};
+constexpr Table kMessagesTable = {kDeliveredColumns, "(SELECT id FROM messages",
+                                  " FORCE INDEX (client)"};
 
 // What only rows of `pending` have to meet.
 struct PendingFilter {
@@ -161,47 +172,44 @@ void AddPendingFilter(const PendingFilter& filter, Condition& condition) {
   condition.AddUnlessEmpty("reason = ?", filter.reason);
 }
 
-// Whether an index on something else than the client leads to the rows.
-bool IsNarrow(const MessageQuery& query) {
-  return !query.client_ref.empty() || !query.number_hash.empty();
+// The index that leads to the rows better than the client, if there is one.
+const char* Narrow(const MessageQuery& query) {
+  if (!query.number_hash.empty()) return " FORCE INDEX (number)";
+  if (!query.client_ref.empty()) return " FORCE INDEX (ref)";
+  return nullptr;
 }
 
-// `client_id IN (?,…)`, filled up so that there are few different statements.
-void AddClients(const std::vector<std::string>& clients, Condition& condition) {
-  const std::size_t places = std::bit_ceil(clients.size());
-  condition.Add(StrCat("client_id IN ", db::Placeholders(1, places)));
-  for (std::size_t i = 0; i < places; ++i) {
-    condition.AddValue(i < clients.size() ? clients[i] : std::string());
-  }
-}
-
-// The rows of the page, from the end that `query` begins at. For several clients the ids come from
-// a page of each client's own, by the client's index: one look over all clients would read every
-// row of others between them.
+// The rows of the page, from the end that `query` begins at. Where an index leads to them the ids
+// come first, from the index alone, so that no row of a partition is read in vain; and for several
+// clients a page of each one's own: one look over all clients would read every row of others
+// between them. What fills up stands for nobody, so that there are few different statements.
 ListStatement Statement(const MessageQuery& query, const Table& table,
                         const PendingFilter& filter) {
   const char* const order =
       query.after.has_value() ? " ORDER BY id ASC LIMIT ?" : " ORDER BY id DESC LIMIT ?";
+  const char* const narrow = Narrow(query);
   auto condition = std::make_shared<Condition>();
-  const bool several = query.client_id.empty() && query.clients.size() > 1 && !IsNarrow(query);
+  std::vector<std::string> clients = query.clients;
+  if (!query.client_id.empty()) clients = {query.client_id};
+  clients.resize(std::bit_ceil(clients.size()));
+  const bool any_client = clients.size() == 1 && clients.front().empty();
+  const char* const index = narrow != nullptr ? narrow : any_client ? "" : table.by_client;
+  const auto add = [&](Condition& to, const std::string& client) {
+    AddCommon(query, to);
+    AddPendingFilter(filter, to);
+    if (!any_client) to.Add("client_id = ?", client);
+    to.AddValue(query.limit);
+  };
   ListStatement statement;
-  if (!several) {
-    AddCommon(query, *condition);
-    AddPendingFilter(filter, *condition);
-    condition->AddUnlessEmpty("client_id = ?", query.client_id);
-    if (query.client_id.empty() && !query.clients.empty()) AddClients(query.clients, *condition);
-    condition->AddValue(query.limit);
-    statement.sql = StrCat(table.columns, condition->sql(), order);
+  if (*index == '\0' && clients.size() == 1) {
+    add(*condition, clients.front());
+    statement.sql = StrCat(table.columns, index, condition->sql(), order);
   } else {
     std::string ids;
-    const std::size_t places = std::bit_ceil(query.clients.size());
-    for (std::size_t i = 0; i < places; ++i) {
+    for (const std::string& client : clients) {
       Condition of_one;
-      AddCommon(query, of_one);
-      AddPendingFilter(filter, of_one);
-      of_one.Add("client_id = ?", i < query.clients.size() ? query.clients[i] : std::string());
-      of_one.AddValue(query.limit);
-      StrAppend(&ids, i == 0 ? "" : " UNION ALL ", table.ids, of_one.sql(), order, ")");
+      add(of_one, client);
+      StrAppend(&ids, ids.empty() ? "" : " UNION ALL ", table.ids, index, of_one.sql(), order, ")");
       condition->AddValuesOf(of_one);
     }
     condition->AddValue(query.limit);
@@ -234,6 +242,88 @@ void Merge(std::vector<StoredMessage> pending, std::vector<StoredMessage>& deliv
   });
 }
 
+// What leads to the rows by an index is asked in every partition. There a page is looked for in the
+// day next to where it begins first; nothing where that would not help.
+std::optional<MessageQuery> NextDayOnly(const MessageQuery& query) {
+  if (query.client_id.empty() && query.clients.empty() && Narrow(query) == nullptr) {
+    return std::nullopt;
+  }
+  MessageQuery near = query;
+  if (query.after.has_value()) {
+    const std::int64_t until_us = query.after->TimestampMillis() * 1000 + kNearMicros;
+    if (query.accepted_until_us != 0 && query.accepted_until_us <= until_us) return std::nullopt;
+    near.accepted_until_us = until_us;
+  } else {
+    std::int64_t end_us =
+        query.before.has_value() ? query.before->TimestampMillis() * 1000 : NowMicros();
+    if (query.accepted_until_us != 0) end_us = std::min(end_us, query.accepted_until_us);
+    const std::int64_t from_us = std::max<std::int64_t>(end_us - kNearMicros, 1);
+    if (query.accepted_from_us >= from_us) return std::nullopt;
+    near.accepted_from_us = from_us;
+  }
+  return near;
+}
+
+// For several clients: who sent the next messages, of the number or reference where one is asked
+// for. Those of a user's clients among them mostly fill a page, or there are no more.
+ListStatement NextSenders(const MessageQuery& query) {
+  const char* const narrow = Narrow(query);
+  auto condition = std::make_shared<Condition>();
+  AddCommon(query, *condition);
+  condition->AddValue(std::int64_t{query.limit} * kSendersPerRow);
+  ListStatement statement;
+  statement.sql =
+      StrCat(kSenders, narrow == nullptr ? "" : narrow, condition->sql(),
+             query.after.has_value() ? " ORDER BY id ASC LIMIT ?" : " ORDER BY id DESC LIMIT ?");
+  statement.values = condition->values();
+  statement.condition = std::move(condition);
+  return statement;
+}
+
+// False when the next senders do not tell.
+absl::StatusOr<bool> SelectBySenders(db::Connection& connection, const MessageQuery& query,
+                                     std::vector<StoredMessage>& out) {
+  const absl::flat_hash_set<std::string> clients(query.clients.begin(), query.clients.end());
+  const auto limit = static_cast<std::size_t>(query.limit);
+  std::vector<std::string> ids;
+  std::int64_t looked_at = 0;
+  const ListStatement senders = NextSenders(query);
+  absl::Status status = connection.Query(senders.sql, senders.values, [&](const db::Row& row) {
+    ++looked_at;
+    if (ids.size() < limit && clients.contains(row.String(1))) ids.push_back(row.String(0));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  const bool complete = looked_at < std::int64_t{query.limit} * kSendersPerRow;
+  if (ids.size() < limit && !complete) return false;
+  if (ids.empty()) return true;
+  std::vector<db::Value> values;
+  const std::size_t places = std::bit_ceil(ids.size());
+  for (std::size_t i = 0; i < places; ++i) {
+    values.emplace_back(std::string_view(ids[std::min(i, ids.size() - 1)]));
+  }
+  const std::string sql = StrCat(kDeliveredColumns, kByIds, db::Placeholders(1, places));
+  status = Select(connection, sql, values, ReadDelivered, out);
+  if (!status.ok()) return status;
+  return true;
+}
+
+absl::Status SelectDelivered(db::Connection& connection, const MessageQuery& query,
+                             std::vector<StoredMessage>& out) {
+  if (query.client_id.empty() && query.clients.size() > 1) {
+    const absl::StatusOr<bool> done = SelectBySenders(connection, query, out);
+    if (!done.ok() || *done) return done.status();
+  }
+  if (const auto near = NextDayOnly(query)) {
+    const ListStatement statement = Statement(*near, kMessagesTable, {});
+    absl::Status status = Select(connection, statement.sql, statement.values, ReadDelivered, out);
+    if (!status.ok() || out.size() >= static_cast<std::size_t>(query.limit)) return status;
+    out.clear();
+  }
+  const ListStatement statement = Statement(query, kMessagesTable, {});
+  return Select(connection, statement.sql, statement.values, ReadDelivered, out);
+}
+
 }  // namespace
 
 std::string FirstIdAt(std::int64_t micros) {
@@ -264,7 +354,9 @@ absl::StatusOr<std::optional<StoredMessage>> FindMessage(db::Connection& connect
 std::vector<ListStatement> ListStatements(const MessageQuery& query) {
   std::vector<ListStatement> statements;
   if (auto of_pending = PendingStatement(query)) statements.push_back(*std::move(of_pending));
-  if (WantsDelivered(query)) statements.push_back(Statement(query, kMessagesTable, {}));
+  if (!WantsDelivered(query)) return statements;
+  if (query.client_id.empty() && query.clients.size() > 1) statements.push_back(NextSenders(query));
+  statements.push_back(Statement(query, kMessagesTable, {}));
   return statements;
 }
 
@@ -279,9 +371,7 @@ absl::StatusOr<std::vector<StoredMessage>> ListMessages(db::Connection& connecti
     if (!status.ok()) return status;
   }
   if (WantsDelivered(query)) {
-    const ListStatement statement = Statement(query, kMessagesTable, {});
-    absl::Status status =
-        Select(connection, statement.sql, statement.values, ReadDelivered, merged);
+    absl::Status status = SelectDelivered(connection, query, merged);
     if (!status.ok()) return status;
   }
   Merge(std::move(pending), merged);

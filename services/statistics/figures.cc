@@ -6,6 +6,7 @@
 
 #include "services/common/base/latency_steps.h"
 #include "services/common/base/strings.h"
+#include "services/common/base/time.h"
 #include "services/common/base/uuid.h"
 #include "services/statistics/limits.h"
 
@@ -14,14 +15,18 @@ namespace {
 
 constexpr char kSelectBuckets[] =
     "SELECT start_s, SUM(accepted), SUM(delivered), SUM(dead), SUM(failed_attempts) FROM statistics"
-    " WHERE seconds = ? AND start_s >= ? AND start_s < ? AND client_id IN ";
+    " FORCE INDEX (by_client) WHERE seconds = ? AND start_s >= ? AND start_s < ? AND client_id IN ";
 constexpr char kByStart[] = " GROUP BY start_s";
 constexpr char kSelectLatencies[] =
     "SELECT start_s, step, deliveries FROM statistics_latency WHERE seconds = ? AND start_s >= ?"
     " AND start_s < ?";
+// Hours before the first whole day, whole days, and hours behind the last one.
 constexpr char kSelectTotals[] =
     "SELECT client_id, SUM(accepted), SUM(delivered), SUM(dead), SUM(failed_attempts)"
-    " FROM statistics WHERE seconds = ? AND start_s >= ? AND start_s < ? AND client_id <> ''";
+    " FROM statistics FORCE INDEX (PRIMARY)"
+    " WHERE ((seconds = 3600 AND start_s >= ? AND start_s < ?)"
+    " OR (seconds = 86400 AND start_s >= ? AND start_s < ?)"
+    " OR (seconds = 3600 AND start_s >= ? AND start_s < ?)) AND client_id <> ''";
 constexpr char kOfClients[] = " AND client_id IN ";
 constexpr char kMostFirst[] = " GROUP BY client_id ORDER BY SUM(accepted) DESC, client_id LIMIT ?";
 constexpr char kCountStates[] = "SELECT state, COUNT(*), MIN(id) FROM pending";
@@ -46,6 +51,8 @@ std::string AddClients(const std::vector<std::string>& clients, std::vector<db::
   }
   return db::Placeholders(1, places);
 }
+
+std::int64_t RoundUp(std::int64_t at_s, std::int64_t to) { return (at_s + to - 1) / to * to; }
 
 BucketCounts ReadCounts(const db::Row& row) {
   BucketCounts counts;
@@ -122,7 +129,15 @@ absl::StatusOr<std::map<std::int64_t, Histogram>> SelectLatencies(db::Connection
 absl::StatusOr<std::vector<std::pair<std::string, BucketCounts>>> SelectTotals(
     db::Connection& connection, const Scope& scope, std::int64_t from_s, std::int64_t until_s,
     std::int64_t limit) {
-  std::vector<db::Value> values = {kHour, from_s, until_s};
+  // The day that runs is whole as well where nothing after it is left out.
+  const bool to_the_end = until_s > NowMicros() / kMicrosPerSecond;
+  const std::int64_t first_day = RoundUp(from_s, kDay);
+  const std::int64_t last_day = to_the_end ? RoundUp(until_s, kDay) : until_s - until_s % kDay;
+  const bool any_day = first_day < last_day;
+  const std::int64_t days_from = any_day ? first_day : until_s;
+  const std::int64_t days_until = any_day ? last_day : until_s;
+  std::vector<db::Value> values = {from_s,     days_from,  days_from,
+                                   days_until, days_until, std::max(days_until, until_s)};
   const std::string clients = scope ? StrCat(kOfClients, AddClients(*scope, values)) : "";
   values.emplace_back(limit);
   const std::string sql = StrCat(kSelectTotals, clients, kMostFirst);

@@ -42,7 +42,7 @@ constexpr std::size_t kRowsPerStatement = 128;
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 
 // Rows in the order of the keys, so that servers that fold at the same time do not cross.
-using CountKey = std::tuple<std::string, std::int64_t, std::int64_t>;     // Client, seconds, start.
+using CountKey = std::tuple<std::int64_t, std::int64_t, std::string>;     // Seconds, start, client.
 using LatencyKey = std::tuple<std::int64_t, std::int64_t, std::int64_t>;  // Seconds, start, step.
 
 std::int64_t StartOf(std::int64_t minute, std::int64_t seconds) {
@@ -70,15 +70,15 @@ absl::Status RunRows(db::Connection& connection, const char* head, std::size_t c
 absl::Status AddCounts(db::Connection& connection, const Delta& delta) {
   std::map<CountKey, BucketCounts> rows;
   for (const auto& [key, counts] : delta.counts) {
-    for (const std::int64_t seconds : {kMinute, kHour}) {
+    for (const std::int64_t seconds : {kMinute, kHour, kDay}) {
       const std::int64_t start = StartOf(key.first, seconds);
-      rows[{key.second, seconds, start}].Add(counts);
-      rows[{std::string(), seconds, start}].Add(counts);
+      rows[{seconds, start, key.second}].Add(counts);
+      rows[{seconds, start, std::string()}].Add(counts);
     }
   }
   return RunRows(connection, kAddCounts, kCountColumns, kOnCounts, rows,
                  [](const auto& row, std::vector<db::Value>& values) {
-                   const auto& [client_id, seconds, start] = row.first;
+                   const auto& [seconds, start, client_id] = row.first;
                    const BucketCounts& counts = row.second;
                    values.insert(values.end(),
                                  {std::string_view(client_id), seconds, start, counts.accepted,
@@ -89,7 +89,7 @@ absl::Status AddCounts(db::Connection& connection, const Delta& delta) {
 absl::Status AddLatencies(db::Connection& connection, const Delta& delta) {
   std::map<LatencyKey, std::int64_t> rows;
   for (const auto& [key, deliveries] : delta.latencies) {
-    for (const std::int64_t seconds : {kMinute, kHour}) {
+    for (const std::int64_t seconds : {kMinute, kHour, kDay}) {
       rows[{seconds, StartOf(key.first, seconds), key.second}] += deliveries;
     }
   }
@@ -182,8 +182,10 @@ absl::Status Folder::Purge(db::Connection& connection) {
     }
     return absl::OkStatus();
   };
-  if (absl::Status s = purge(kMinute, kMinutesKeptSeconds); !s.ok()) return s;
-  return purge(kHour, kHoursKeptSeconds);
+  absl::Status status = purge(kMinute, kMinutesKeptSeconds);
+  if (status.ok()) status = purge(kHour, kHoursKeptSeconds);
+  if (status.ok()) status = purge(kDay, kHoursKeptSeconds);
+  return status;
 }
 
 }  // namespace postern::statistics

@@ -16,6 +16,7 @@ inline constexpr std::chrono::seconds kFoldInterval{1};
 inline constexpr std::int64_t kFoldRows = 256;
 // How long buckets are kept, and how many rows one step removes.
 inline constexpr std::int64_t kMinutesKeptSeconds = 48 * kHour;
+// Hours and days.
 inline constexpr std::int64_t kHoursKeptSeconds = 400 * kDay;
 inline constexpr std::int64_t kPurgeRows = 5000;
 inline constexpr std::chrono::seconds kPurgeInterval{60};

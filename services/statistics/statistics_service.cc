@@ -57,12 +57,12 @@ absl::StatusOr<Range> ReadSeries(const v1::GetTimeSeriesRequest& request) {
 
 absl::Status FillSeries(db::Connection& connection, const Scope& scope, const Range& range,
                         v1::GetTimeSeriesResponse& response) {
-  const std::int64_t stored_s = std::min(range.bucket_s, kHour);
-  const auto buckets = SelectBuckets(connection, scope, stored_s, range.from_s, range.until_s);
+  const auto buckets =
+      SelectBuckets(connection, scope, range.bucket_s, range.from_s, range.until_s);
   if (!buckets.ok()) return buckets.status();
   std::map<std::int64_t, Histogram> latencies;
   if (!scope) {
-    auto selected = SelectLatencies(connection, stored_s, range.from_s, range.until_s);
+    auto selected = SelectLatencies(connection, range.bucket_s, range.from_s, range.until_s);
     if (!selected.ok()) return selected.status();
     latencies = *std::move(selected);
   }

@@ -25,5 +25,7 @@ inline constexpr auto kLedgerSyncInterval = 200ms;
 // An answer longer than this breaks its connection.
 inline constexpr std::size_t kAnswerBytesMax = 16 * 1024;
 inline constexpr std::size_t kBatchAnswerBytesMax = 512 * 1024;
+// Of the clients that a preload makes; the stack's own.
+inline constexpr char kPreloadDomain[] = "localhost";
 
 }  // namespace postern::load

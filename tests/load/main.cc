@@ -58,6 +58,28 @@ void AddConfig(CLI::App& command, std::string& ctl_config) {
   command.add_option("--ctl-config", ctl_config, "Configuration file of posternctl.")->required();
 }
 
+CLI::App* AddPreload(CLI::App& app, PreloadSettings& settings) {
+  CLI::App* preload = app.add_subcommand(
+      "preload", "Fills an empty register with messages, so that a run meets a large one.");
+  preload->add_option("--messages", settings.messages, "How many.")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  preload->add_option("--clients", settings.clients, "Of how many clients.")
+      ->check(CLI::Range(1, 99'999))
+      ->capture_default_str();
+  preload->add_option("--days", settings.days, "Accepted over so many days, up to an hour ago.")
+      ->check(CLI::Range(1, 365))
+      ->capture_default_str();
+  preload->add_option("--master-key", settings.master_key_file, "The main server's master keys.")
+      ->required();
+  preload->add_option("--index-key", settings.index_key_file, "The main server's index key.")
+      ->required();
+  preload->add_option("--sample", settings.sample_file,
+                      "New file for some of the messages, a JSON object a line.");
+  AddConfig(*preload, settings.ctl_config);
+  return preload;
+}
+
 int Main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("Load generator of Postern, and what checks its ledger.", "postern-load");
@@ -77,16 +99,8 @@ int Main(int argc, char** argv) {
                    "Compare with everything stored, not only with what was accepted since the run "
                    "began: for edges whose clock jumped.");
   AddConfig(*verify, ctl_config);
-  std::int64_t messages = 1'000'000;
-  std::int64_t clients = 50;
-  CLI::App* preload = app.add_subcommand(
-      "preload", "Stores delivered messages, so that a run meets a large table.");
-  preload->add_option("--messages", messages, "How many.")
-      ->check(CLI::Range(1, 100'000'000))
-      ->capture_default_str();
-  preload->add_option("--clients", clients, "Of how many clients (50).")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{100'000}));
-  AddConfig(*preload, ctl_config);
+  PreloadSettings preload_settings;
+  const CLI::App* const preload = AddPreload(app, preload_settings);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -94,7 +108,7 @@ int Main(int argc, char** argv) {
   }
   db::InitializeDriver();
   if (verify->parsed()) return RunVerify(ledger, ctl_config, any_time);
-  if (preload->parsed()) return RunPreload(messages, clients, ctl_config);
+  if (preload->parsed()) return RunPreload(preload_settings);
   run_settings.seconds = std::chrono::seconds(seconds);
   run_settings.warmup_seconds = std::chrono::seconds(warmup);
   return RunLoad(run_settings, json);

@@ -1,110 +1,197 @@
 #include "tests/load/preload_command.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
 
 #include "absl/strings/str_format.h"
+#include "services/common/base/files.h"
+#include "services/common/base/strings.h"
 #include "services/common/base/time.h"
+#include "services/statistics/limits.h"
+#include "tests/load/preload_message.h"
+#include "tests/load/preload_sealer.h"
+#include "tests/load/preload_statistics.h"
+#include "tests/load/preload_writer.h"
 #include "tests/load/register_settings.h"
 
 namespace postern::load {
 namespace {
 
-// Rows of one statement and one transaction.
-constexpr std::int64_t kBatch = 20'000;
-constexpr std::int64_t kDayMillis = 86'400'000;
-constexpr std::int64_t kHourMillis = 3'600'000;
+constexpr std::int64_t kHourMicros = 3'600'000'000;
+constexpr std::int64_t kDayHours = 24;
+// Rows of one statement, and statements of one transaction.
+constexpr std::int64_t kStatementRows = 1000;
+constexpr std::int64_t kTransactionStatements = 20;
+// One thread makes rows while the database stores those of the other.
+constexpr std::size_t kThreads = 2;
+// Messages of the sample, and undelivered ones that come on top.
+constexpr std::int64_t kSample = 6000;
+constexpr std::int64_t kSampleUndelivered = 3000;
 
-// Rows `first` + 1 to `first` + `count` of `total`, made by the database itself (its sequence
-// engine): nothing travels. `seq` counts from 1.
-std::string InsertStatement(std::int64_t first, std::int64_t count, std::int64_t total,
-                            std::int64_t clients, std::int64_t day_start_ms) {
-  return absl::StrFormat(
-      "INSERT INTO messages (id, client_id, domain, client_ref, number_hash, number_masked, "
-      "data_key_id, encrypted_body, encrypted_number, epoch, attempts, accepted_at_us, "
-      "durable_at_us, registered_at_us, delivered_at_us) "
-      "SELECT CONCAT(UNHEX(CONCAT(LPAD(HEX(ms), 12, '0'), '7', LPAD(HEX(n MOD 4096), 3, '0'), "
-      "'80')), "
-      "RANDOM_BYTES(7)), CONCAT('client-', IF(n MOD %1$d < 10, '0', ''), n MOD %1$d), 'localhost', "
-      "CONCAT('ref-', n), "
-      "RANDOM_BYTES(32), '+1415*****23', REPEAT('k', 16), RANDOM_BYTES(225), RANDOM_BYTES(40), "
-      "1, 1, ms * 1000, ms * 1000 + 3000, ms * 1000 + 20000, ms * 1000 + 20000 "
-      "FROM (SELECT seq + %2$d AS n, %3$d + (seq + %2$d) * %4$d DIV %5$d AS ms "
-      "FROM seq_1_to_%6$d) AS numbers",
-      clients, first, day_start_ms, kDayMillis, total, count);
-}
-
-absl::Status RaiseLedger(db::Connection& connection, std::int64_t messages) {
-  const auto delivered = connection.Execute(
-      "INSERT INTO ledger_delivered (server, delivered) VALUES ('preload', ?) "
-      "ON DUPLICATE KEY UPDATE delivered = delivered + VALUES(delivered)",
-      {messages});
-  if (!delivered.ok()) return delivered.status();
-  const auto accepted = connection.Execute(
-      "INSERT INTO ledger_accepted (shard, base, last_seen, sampled_at_us) VALUES (0, ?, 0, ?) "
-      "ON DUPLICATE KEY UPDATE base = base + VALUES(base)",
-      {messages, NowMicros()});
-  return accepted.status();
-}
-
+constexpr char kIsEmpty[] =
+    "SELECT (SELECT COUNT(*) FROM information_schema.partitions WHERE table_schema = DATABASE()"
+    " AND table_name = 'messages') + (SELECT COUNT(*) FROM ledger_delivered)"
+    " + (SELECT COUNT(*) FROM pending)";
+constexpr char kAddPartition[] = "CALL add_messages_partition(?, ?)";
+constexpr char kRaiseDirectory[] = "UPDATE directory_revision SET revision = revision + 1";
 // The clients that the messages are of, so that users can be linked to them.
 constexpr char kAddClients[] =
     "INSERT INTO clients (client_id, domain, state, revision, created_at_us) "
     "SELECT CONCAT('client-', IF(seq < 10, '0', ''), seq), 'localhost', 1, revision, 1 "
     "FROM seq_0_to_999999 JOIN directory_revision WHERE seq < ? "
     "ON DUPLICATE KEY UPDATE domain = VALUES(domain)";
-constexpr char kRaiseDirectory[] = "UPDATE directory_revision SET revision = revision + 1";
-// What the statistics would have counted.
-constexpr char kAddStatistics[] =
-    "INSERT INTO statistics (client_id, seconds, start_s, accepted, delivered, dead, "
-    "failed_attempts) SELECT client_id, 3600, accepted_at_us DIV 3600000000 * 3600 AS start_s, "
-    "COUNT(*), COUNT(*), 0, 0 FROM messages GROUP BY client_id, start_s "
-    "ON DUPLICATE KEY UPDATE accepted = VALUES(accepted), delivered = VALUES(delivered)";
-constexpr char kAddTotals[] =
-    "INSERT INTO statistics (client_id, seconds, start_s, accepted, delivered, dead, "
-    "failed_attempts) SELECT '', seconds, start_s, SUM(accepted), SUM(delivered), 0, 0 "
-    "FROM statistics WHERE seconds = 3600 AND client_id <> '' GROUP BY seconds, start_s "
-    "ON DUPLICATE KEY UPDATE accepted = VALUES(accepted), delivered = VALUES(delivered)";
+constexpr char kAddDelivered[] =
+    "INSERT INTO ledger_delivered (server, delivered) VALUES ('preload', ?)";
+constexpr char kAddAccepted[] =
+    "INSERT INTO ledger_accepted (shard, base, last_seen, sampled_at_us) VALUES (0, ?, 0, ?)";
+constexpr char kAnalyze[] =
+    "ANALYZE TABLE messages, pending, statistics, statistics_latency, clients";
 
-absl::Status AddClientsAndStatistics(db::Connection& connection, std::int64_t clients) {
-  if (auto raised = connection.Execute(kRaiseDirectory); !raised.ok()) return raised.status();
-  if (auto added = connection.Execute(kAddClients, {clients}); !added.ok()) return added.status();
-  if (auto added = connection.Execute(kAddStatistics); !added.ok()) return added.status();
-  return connection.Execute(kAddTotals).status();
+// A share of the messages, laid down by a thread of its own.
+struct Part {
+  std::int64_t first = 0;
+  std::int64_t end = 0;
+  std::int64_t delivered = 0;
+  std::string sample;
+  absl::Status status;
+};
+
+void Sample(const PreloadMessage& message, std::int64_t place, std::int64_t total,
+            std::string& sample) {
+  const bool delivered = message.state == v1::MESSAGE_STATE_DELIVERED;
+  const std::int64_t every = delivered
+                                 ? std::max<std::int64_t>(1, total / kSample)
+                                 : std::max<std::int64_t>(1, total / 1000 / kSampleUndelivered);
+  if ((delivered ? place : place / 1000) % every != 0) return;
+  nlohmann::json line = {{"id", message.id.ToString()},
+                         {"client", message.client_id},
+                         {"number", message.number},
+                         {"ref", message.client_ref},
+                         {"state", v1::MessageState_Name(message.state)},
+                         {"accepted_at_us", message.accepted_at_us}};
+  StrAppend(&sample, line.dump(), "\n");
+}
+
+absl::Status LayDown(const PreloadPlan& plan, const PreloadKeys& keys, db::Connection& connection,
+                     Part& part) {
+  PreloadMessages messages(plan, static_cast<std::uint64_t>(part.first) + 1);
+  PreloadWriter writer(keys);
+  PreloadStatistics statistics(plan.end_us / 1'000'000 - statistics::kMinutesKeptSeconds);
+  std::int64_t place = part.first;
+  while (place < part.end) {
+    absl::Status status = connection.Begin();
+    for (std::int64_t i = 0; i < kTransactionStatements && status.ok(); ++i) {
+      const std::int64_t end = std::min(place + kStatementRows, part.end);
+      for (; place < end; ++place) {
+        const PreloadMessage message = messages.Make(place);
+        writer.Add(message);
+        statistics.Count(message);
+        Sample(message, place, plan.messages, part.sample);
+      }
+      status = writer.Write(connection);
+    }
+    status.Update(statistics.Write(connection));
+    if (status.ok()) status = connection.Commit();
+    if (!status.ok()) return status;
+  }
+  part.delivered = writer.delivered();
+  return absl::OkStatus();
+}
+
+void RunPart(const PreloadPlan& plan, const PreloadKeys& keys, const db::Settings& database,
+             Part& part) {
+  const db::DriverThread driver_thread;
+  const auto connection = db::Connection::Open(database);
+  part.status = connection.ok() ? LayDown(plan, keys, **connection, part) : connection.status();
+}
+
+absl::Status CheckEmpty(db::Connection& connection) {
+  std::int64_t found = 0;
+  absl::Status status = connection.Query(kIsEmpty, {}, [&found](const db::Row& row) {
+    found = row.Int(0);
+    return absl::OkStatus();
+  });
+  if (!status.ok() || found == 1) return status;  // The catch-all partition alone.
+  return absl::FailedPreconditionError(
+      "the register is not empty: preload right after `posternctl db migrate`");
+}
+
+absl::Status AddPartitions(db::Connection& connection, const PreloadPlan& plan) {
+  std::int64_t hour = plan.begin_us / kHourMicros;
+  hour -= hour % kDayHours;
+  for (; hour * kHourMicros <= NowMicros(); hour += kDayHours) {
+    const absl::Status status = connection.Execute(kAddPartition, {hour, kDayHours}).status();
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Finish(db::Connection& connection, const PreloadPlan& plan,
+                    const std::array<Part, kThreads>& parts) {
+  std::int64_t delivered = 0;
+  for (const Part& part : parts) delivered += part.delivered;
+  absl::Status status = connection.Execute(kRaiseDirectory).status();
+  status.Update(connection.Execute(kAddClients, {plan.clients}).status());
+  status.Update(connection.Execute(kAddDelivered, {delivered}).status());
+  status.Update(connection.Execute(kAddAccepted, {plan.messages, NowMicros()}).status());
+  if (!status.ok()) return status;
+  return connection.Query(kAnalyze, {}, [](const db::Row&) { return absl::OkStatus(); });
+}
+
+absl::Status Preload(const PreloadSettings& settings) {
+  const auto target = LoadRegisterSettings(settings.ctl_config);
+  if (!target.ok()) return target.status();
+  const auto keys = PreloadKeys::Read(settings.master_key_file, settings.index_key_file);
+  if (!keys.ok()) return keys.status();
+  const auto connection = db::Connection::Open(target->database);
+  if (!connection.ok()) return connection.status();
+  PreloadPlan plan;
+  plan.messages = settings.messages;
+  plan.clients = settings.clients;
+  plan.end_us = NowMicros() - kHourMicros;
+  plan.begin_us = plan.end_us - settings.days * kDayHours * kHourMicros;
+  absl::Status status = CheckEmpty(**connection);
+  if (status.ok()) status = AddPartitions(**connection, plan);
+  if (status.ok()) status = keys->Store(**connection);
+  if (!status.ok()) return status;
+  std::array<Part, kThreads> parts;
+  std::array<std::thread, kThreads> threads;
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    const auto at = [&](std::size_t share) {
+      return settings.messages * static_cast<std::int64_t>(share) /
+             static_cast<std::int64_t>(kThreads);
+    };
+    parts[i].first = at(i);
+    parts[i].end = at(i + 1);
+    threads[i] = std::thread([&, i] { RunPart(plan, *keys, target->database, parts[i]); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::string sample;
+  for (const Part& part : parts) {
+    status.Update(part.status);
+    sample += part.sample;
+  }
+  if (status.ok()) status = Finish(**connection, plan, parts);
+  if (!status.ok() || settings.sample_file.empty()) return status;
+  return WriteFileAtomically(settings.sample_file, sample);
 }
 
 }  // namespace
 
-absl::Status Preload(db::Connection& connection, std::int64_t messages, std::int64_t clients) {
-  const std::int64_t day_start_ms = NowMicros() / 1000 - kHourMillis - kDayMillis;
-  for (std::int64_t done = 0; done < messages; done += kBatch) {
-    const std::int64_t count = std::min(kBatch, messages - done);
-    const absl::Status inserted = connection.ExecuteScriptStatement(
-        InsertStatement(done, count, messages, clients, day_start_ms));
-    if (!inserted.ok()) return inserted;
-  }
-  if (absl::Status status = AddClientsAndStatistics(connection, clients); !status.ok()) {
-    return status;
-  }
-  return RaiseLedger(connection, messages);
-}
-
-int RunPreload(std::int64_t messages, std::int64_t clients, const std::string& ctl_config) {
+int RunPreload(const PreloadSettings& settings) {
   const auto start = std::chrono::steady_clock::now();
-  absl::Status status;
-  const auto settings = LoadRegisterSettings(ctl_config);
-  status.Update(settings.status());
-  if (status.ok()) {
-    const auto connection = db::Connection::Open(settings->database);
-    status.Update(connection.ok() ? Preload(**connection, messages, clients) : connection.status());
-  }
+  const absl::Status status = Preload(settings);
   if (!status.ok()) {
     absl::FPrintF(stderr, "postern-load: %s\n", status.ToString());
     return 1;
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  absl::PrintF("{\"messages\":%d,\"seconds\":%.1f,\"rows_per_s\":%.0f}\n", messages,
-               elapsed.count(), static_cast<double>(messages) / elapsed.count());
+  absl::PrintF("{\"messages\":%d,\"seconds\":%.1f,\"rows_per_s\":%.0f}\n", settings.messages,
+               elapsed.count(), static_cast<double>(settings.messages) / elapsed.count());
   return 0;
 }
 

@@ -3,20 +3,24 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "services/common/db/connection.h"
-
 namespace postern::load {
 
-// Stores `messages` delivered messages that look like those of a load run (of `clients` clients,
-// `client-00` and so on; references `ref-1`, `ref-2`, …; random number hashes, bodies of about 160
-// characters that no key opens), accepted evenly over a day that ended an hour ago, with their
-// clients and statistics, and raises both sides of the ledger. For a schema that no server writes
-// to meanwhile.
-absl::Status Preload(db::Connection& connection, std::int64_t messages, std::int64_t clients);
+struct PreloadSettings {
+  std::int64_t messages = 1'000'000;
+  std::int64_t clients = 50;
+  std::int64_t days = 1;
+  std::string ctl_config;
+  std::string master_key_file;
+  std::string index_key_file;
+  std::string sample_file;  // Empty: none.
+};
 
-// Preloads and prints one JSON line with `messages`, `seconds` and `rows_per_s`. Gives the exit
+// Fills an empty register that no server writes to with messages as PreloadMessages makes them,
+// accepted over some days that ended an hour ago: rows whose ciphertexts open, in partitions of a
+// day each, with their clients and statistics, and both sides of the ledger raised. The sample is
+// some thousand of the messages, a JSON object a line: id, client, number, ref, state,
+// accepted_at_us. Prints one JSON line with `messages`, `seconds` and `rows_per_s`. Gives the exit
 // code.
-int RunPreload(std::int64_t messages, std::int64_t clients, const std::string& ctl_config);
+int RunPreload(const PreloadSettings& settings);
 
 }  // namespace postern::load

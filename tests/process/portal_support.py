@@ -68,10 +68,11 @@ class PortalClient:
             page = Page(answer.status, answer.getheaders(), answer.read().decode("utf-8", "replace"))
         finally:
             connection.close()
-        self._keep(page)
+        self.keep(page)
         return page
 
-    def _keep(self, page: Page) -> None:
+    def keep(self, page: Page) -> None:
+        """Takes over the cookies and the token of an answer."""
         for name, value in page.fields:
             if name.lower() != "set-cookie":
                 continue

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -181,6 +182,40 @@ TEST_F(MessageReadsTest, ListsSeveralClientsAndNumbersAndWaysBack) {
   EXPECT_THAT(List(query), ElementsAre(Text(all[4])));
 }
 
+// The page of several clients is looked for in one day first: it must not end there.
+TEST_F(MessageReadsTest, APageOfSeveralClientsGoesOnBeyondADay) {
+  std::vector<v1::Envelope> all;
+  for (int i = 0; i < 6; ++i) {
+    all.push_back(MakeEnvelope(i % 2 == 0 ? "acme" : "bolt"));
+    // Two in each of three days.
+    const std::int64_t at_us = NowMicros() - std::int64_t{86'400} * 1'000'000 * 2 * (2 - i / 2);
+    all.back().set_id(std::string(UuidV7Generator().Next(at_us).bytes()));
+  }
+  std::sort(all.begin(), all.end(),
+            [](const v1::Envelope& a, const v1::Envelope& b) { return a.id() < b.id(); });
+  ASSERT_TRUE(Deliver(*writer_, all).get().status.ok());
+  const auto ids = [&all](std::initializer_list<int> places) {
+    std::vector<std::string> texts;
+    for (const int place : places) texts.push_back(Text(all[static_cast<std::size_t>(place)]));
+    return texts;
+  };
+  MessageQuery query = Any();
+  query.clients = {"acme", "bolt"};
+  EXPECT_EQ(List(query), ids({5, 4, 3, 2, 1, 0}));
+  query.limit = 2;
+  EXPECT_EQ(List(query), ids({5, 4}));
+  query.limit = 3;
+  EXPECT_EQ(List(query), ids({5, 4, 3}));
+  query.before = IdOf(all[3]);
+  EXPECT_EQ(List(query), ids({2, 1, 0}));
+  query.before.reset();
+  query.after = IdOf(all[0]);
+  query.limit = 1;
+  EXPECT_EQ(List(query), ids({1}));
+  query.limit = 3;
+  EXPECT_EQ(List(query), ids({3, 2, 1}));
+}
+
 // No list may read a table from end to end: each statement goes by an index, and one on a column
 // where there is a condition on it.
 TEST_F(MessageReadsTest, EveryListGoesByAnIndex) {
@@ -227,6 +262,14 @@ TEST_F(MessageReadsTest, EveryListGoesByAnIndex) {
          q.number_hash = std::string(32, 'n');
          q.clients = {"client-1", "client-2"};
        })},
+      {"number of a client", with([](MessageQuery& q) {
+         q.number_hash = std::string(32, 'n');
+         q.client_id = "client-7";
+       })},
+      {"reference of clients", with([](MessageQuery& q) {
+         q.client_ref = "order-7";
+         q.clients = {"client-1", "client-2"};
+       })},
       {"reference", with([](MessageQuery& q) { q.client_ref = "order-7"; })},
       {"delivered", with([](MessageQuery& q) { q.states = {v1::MESSAGE_STATE_DELIVERED}; })},
       {"dead", with([](MessageQuery& q) { q.states = {v1::MESSAGE_STATE_DEAD}; })},
@@ -248,6 +291,11 @@ TEST_F(MessageReadsTest, EveryListGoesByAnIndex) {
             // The order of the primary key is a fine way only where nothing else is asked for.
             const bool by_order = query.client_id.empty() && query.clients.empty() &&
                                   query.number_hash.empty() && query.client_ref.empty();
+            // Where the client is known a page is read in the order of the ids, and ends when full.
+            const std::string extra = row.IsNull(9) ? "" : row.String(9);
+            if (table == "messages" && key == "client") {
+              EXPECT_EQ(extra.find("filesort"), std::string::npos) << name << " " << extra;
+            }
             if (type == "index") {
               EXPECT_TRUE(by_order && key == "PRIMARY") << name << " " << key;
             }

@@ -114,7 +114,7 @@ TEST_F(StatisticsTest, EachTransactionIsCountedOnce) {
   EXPECT_EQ(Fold(), 2);
   EXPECT_EQ(Fold(), 0);
   EXPECT_EQ(Number("SELECT COUNT(*) FROM statistics_journal"), 0);
-  for (const char* seconds : {"60", "3600"}) {
+  for (const char* seconds : {"60", "3600", "86400"}) {
     const std::string of = StrCat(" FROM statistics WHERE seconds = ", seconds);
     EXPECT_EQ(Number("SELECT SUM(accepted)" + of + " AND client_id = 'acme'"), 4);
     EXPECT_EQ(Number("SELECT SUM(accepted)" + of + " AND client_id = ''"), 5);
@@ -151,8 +151,8 @@ TEST_F(StatisticsTest, TheThreadFoldsAndPurges) {
   Journal(Line(minute, "new", {1, 0, 0, 0}));
   folder_->Start();
   EXPECT_TRUE(test::Eventually([&] {
-    return Number("SELECT COUNT(*) FROM statistics WHERE client_id = 'new'") == 2 &&
-           Number("SELECT COUNT(*) FROM statistics WHERE client_id = 'old'") == 1;
+    return Number("SELECT COUNT(*) FROM statistics WHERE client_id = 'new'") == 3 &&
+           Number("SELECT COUNT(*) FROM statistics WHERE client_id = 'old'") == 2;
   }));
   folder_->Stop();
 }
@@ -215,6 +215,37 @@ TEST_F(StatisticsTest, AUserGetsTheFiguresOfLinkedClients) {
   EXPECT_EQ(totals.clients(0).client_id(), "bolt");
   BecomeUser({});
   EXPECT_EQ(Overview().last_hour().accepted(), 0);
+}
+
+// Whole days are summed as such, the hours around them one by one: nothing counts twice, nothing is
+// left out.
+TEST_F(StatisticsTest, TotalsAreExactToTheHour) {
+  const std::int64_t now_hour = NowMicros() / 3'600'000'000;
+  const std::int64_t today = now_hour - now_hour % 24;
+  // A message an hour.
+  std::string text;
+  for (std::int64_t hour = today - 96; hour <= now_hour; ++hour) {
+    text += Line(hour * 60 + 59, "acme", {1, 1, 0, 0});
+  }
+  Journal(text);
+  Fold();
+  const auto accepted = [&](std::int64_t from_hour, std::int64_t until_hour) {
+    grpc::ClientContext context;
+    v1::ListClientTotalsRequest request;
+    request.set_from_us(from_hour * 3'600'000'000 + 1);
+    if (until_hour != 0) request.set_until_us(until_hour * 3'600'000'000 - 1'000'000);
+    v1::ListClientTotalsResponse totals;
+    const grpc::Status status = stub_->ListClientTotals(&context, request, &totals);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return totals.clients().empty() ? 0 : totals.clients(0).counts().accepted();
+  };
+  EXPECT_EQ(accepted(today - 96, 0), 97 + now_hour - today);
+  EXPECT_EQ(accepted(today - 50, 0), 51 + now_hour - today);
+  EXPECT_EQ(accepted(now_hour, 0), 1);
+  EXPECT_EQ(accepted(today - 72, today - 24), 48);
+  EXPECT_EQ(accepted(today - 70, today - 5), 65);
+  EXPECT_EQ(accepted(today - 70, today - 60), 10);
+  EXPECT_EQ(accepted(today - 40, today - 30), 10);
 }
 
 TEST_F(StatisticsTest, ASeriesHasEveryBucket) {
