@@ -1,0 +1,181 @@
+#include "services/messages/list_statements.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "services/common/base/strings.h"
+#include "services/messages/message_rows.h"
+#include "services/messages/write_items.h"
+
+namespace postern::messages {
+namespace {
+
+constexpr char kSenders[] = "SELECT id, client_id FROM messages";
+constexpr std::int64_t kSendersPerRow = 40;
+
+const char* Order(const MessageQuery& query) {
+  return query.after.has_value() ? " ORDER BY id ASC LIMIT ?" : " ORDER BY id DESC LIMIT ?";
+}
+
+// What every row has to meet, but for its client. Times are those in the ids: a bound on another
+// column would have to look at rows that it does not want.
+void AddCommon(const MessageQuery& query, Condition& condition) {
+  if (query.before.has_value()) condition.Add("id < ?", std::string(query.before->bytes()));
+  if (query.after.has_value()) condition.Add("id > ?", std::string(query.after->bytes()));
+  condition.AddUnlessEmpty("client_ref = ?", query.client_ref);
+  condition.AddUnlessEmpty("number_hash = ?", query.number_hash);
+  if (query.accepted_from_us > 0) condition.Add("id >= ?", FirstIdAt(query.accepted_from_us));
+  if (query.accepted_until_us > 0) condition.Add("id < ?", FirstIdAt(query.accepted_until_us));
+}
+
+// `state IN (…)` for the rows of `pending`; false when no state of that table is asked for.
+bool PendingStates(const MessageQuery& query, std::string& text) {
+  if (query.states.empty()) return true;
+  const auto wants = [&query](v1::MessageState state) {
+    return std::find(query.states.begin(), query.states.end(), state) != query.states.end();
+  };
+  std::string states;
+  const auto add = [&states](RowState state) {
+    StrAppend(&states, states.empty() ? "" : ",", static_cast<int>(state));
+  };
+  if (wants(v1::MESSAGE_STATE_QUEUED)) add(RowState::kQueued);
+  if (wants(v1::MESSAGE_STATE_RETRYING)) add(RowState::kRetrying);
+  if (wants(v1::MESSAGE_STATE_DEAD)) add(RowState::kDead);
+  if (states.empty()) return false;
+  text = StrCat("state IN (", states, ")");
+  return true;
+}
+
+// One of the two tables: its columns, how to pick ids from it, and the index by which it is read
+// where nothing but the client leads to the rows. Indexes are named: in the optimizer's eyes going
+// through millions of rows in the order of the ids may look cheaper.
+struct Table {
+  const char* columns;
+  const char* ids;
+  const char* by_client;
+};
+constexpr Table kPendingTable = {kPendingColumns, "(SELECT id FROM pending", ""};
+constexpr Table kMessagesTable = {kDeliveredColumns, "(SELECT id FROM messages",
+                                  " FORCE INDEX (client)"};
+
+// What only rows of `pending` have to meet.
+struct PendingFilter {
+  std::string states;
+  std::string reason;
+};
+
+void AddPendingFilter(const PendingFilter& filter, Condition& condition) {
+  if (!filter.states.empty()) condition.Add(filter.states);
+  condition.AddUnlessEmpty("reason = ?", filter.reason);
+}
+
+// The index that leads to the rows better than the client, if there is one.
+const char* Narrow(const MessageQuery& query) {
+  if (!query.number_hash.empty()) return " FORCE INDEX (number)";
+  if (!query.client_ref.empty()) return " FORCE INDEX (ref)";
+  return nullptr;
+}
+
+// The rows of the page, from the end that `query` begins at. Where an index leads to them the ids
+// come first, from the index alone, so that no row of a partition is read in vain; and for several
+// clients a page of each one's own: one look over all clients would read every row of others
+// between them. What fills up stands for nobody, so that there are few different statements.
+ListStatement Statement(const MessageQuery& query, const Table& table,
+                        const PendingFilter& filter) {
+  const char* const order = Order(query);
+  const char* const narrow = Narrow(query);
+  auto condition = std::make_shared<Condition>();
+  std::vector<std::string> clients = query.clients;
+  if (!query.client_id.empty()) clients = {query.client_id};
+  clients.resize(std::bit_ceil(clients.size()));
+  const bool any_client = clients.size() == 1 && clients.front().empty();
+  const char* const index = narrow != nullptr ? narrow : any_client ? "" : table.by_client;
+  const auto add = [&](Condition& to, const std::string& client) {
+    AddCommon(query, to);
+    AddPendingFilter(filter, to);
+    if (!any_client) to.Add("client_id = ?", client);
+    to.AddValue(query.limit);
+  };
+  ListStatement statement;
+  if (*index == '\0' && clients.size() == 1) {
+    add(*condition, clients.front());
+    statement.sql = StrCat(table.columns, index, condition->sql(), order);
+  } else {
+    std::string ids;
+    for (const std::string& client : clients) {
+      Condition of_one;
+      add(of_one, client);
+      StrAppend(&ids, ids.empty() ? "" : " UNION ALL ", table.ids, index, of_one.sql(), order, ")");
+      condition->AddValuesOf(of_one);
+    }
+    condition->AddValue(query.limit);
+    condition->AddValue(query.limit);
+    statement.sql = StrCat(table.columns, " JOIN (SELECT id AS page_id FROM (", ids, ") AS found",
+                           order, ") AS page ON id = page_id", order);
+  }
+  statement.values = condition->values();
+  statement.condition = std::move(condition);
+  return statement;
+}
+
+}  // namespace
+
+std::string FirstIdAt(std::int64_t micros) {
+  const std::int64_t millis = std::max<std::int64_t>(micros / 1000, 0);
+  std::string bytes(Uuid::kSize, '\0');
+  for (std::size_t i = 0; i < 6; ++i) bytes[i] = static_cast<char>(millis >> (8 * (5 - i)));
+  return bytes;
+}
+
+std::optional<ListStatement> PendingStatement(const MessageQuery& query) {
+  PendingFilter filter;
+  if (!PendingStates(query, filter.states)) return std::nullopt;
+  filter.reason = query.reason;
+  return Statement(query, kPendingTable, filter);
+}
+
+bool WantsDelivered(const MessageQuery& query) {
+  if (!query.reason.empty()) return false;
+  return query.states.empty() || std::find(query.states.begin(), query.states.end(),
+                                           v1::MESSAGE_STATE_DELIVERED) != query.states.end();
+}
+
+ListStatement DeliveredStatement(const MessageQuery& query) {
+  return Statement(query, kMessagesTable, {});
+}
+
+bool IsLedByIndex(const MessageQuery& query) {
+  return !query.client_id.empty() || !query.clients.empty() || Narrow(query) != nullptr;
+}
+
+bool HasSeveralClients(const MessageQuery& query) {
+  return query.client_id.empty() && query.clients.size() > 1;
+}
+
+std::int64_t SendersLookedAt(const MessageQuery& query) {
+  return std::int64_t{query.limit} * kSendersPerRow;
+}
+
+ListStatement NextSenders(const MessageQuery& query) {
+  const char* const narrow = Narrow(query);
+  auto condition = std::make_shared<Condition>();
+  AddCommon(query, *condition);
+  condition->AddValue(SendersLookedAt(query));
+  ListStatement statement;
+  statement.sql = StrCat(kSenders, narrow == nullptr ? "" : narrow, condition->sql(), Order(query));
+  statement.values = condition->values();
+  statement.condition = std::move(condition);
+  return statement;
+}
+
+std::vector<ListStatement> ListStatements(const MessageQuery& query) {
+  std::vector<ListStatement> statements;
+  if (auto of_pending = PendingStatement(query)) statements.push_back(*std::move(of_pending));
+  if (!WantsDelivered(query)) return statements;
+  if (HasSeveralClients(query)) statements.push_back(NextSenders(query));
+  statements.push_back(DeliveredStatement(query));
+  return statements;
+}
+
+}  // namespace postern::messages
