@@ -1,18 +1,12 @@
 #include "tests/support/mariadb_server.h"
 
-#include <fcntl.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
-#include <thread>
 
 #include "services/common/base/strings.h"
 #include "services/common/db/migrations.h"
@@ -22,8 +16,6 @@ namespace postern::test {
 namespace {
 
 constexpr int kStartAttempts = 5;
-constexpr std::chrono::seconds kStartLimit{30};
-constexpr std::chrono::milliseconds kPollInterval{10};
 // Tests run in the project's folder.
 constexpr char kMigrationsFolder[] = "deployment/migrations";
 
@@ -34,37 +26,10 @@ constexpr char kAccounts[] =
     "CREATE USER IF NOT EXISTS postern_migrator@'%' IDENTIFIED BY 'postern_migrator-password';\n"
     "GRANT ALL PRIVILEGES ON `postern\\_%`.* TO postern_migrator@'%';\n";
 
-std::string ReadText(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 // It refuses to run as root by accident; as another user the option only has to name that user.
 std::string UserOption() {
   const passwd* const user = ::getpwuid(::geteuid());
   return StrCat("--user=", user != nullptr ? user->pw_name : "root");
-}
-
-// Starts a program with its output in `log`. It does not outlive a test that crashes.
-pid_t Spawn(std::vector<std::string> arguments, const std::string& log) {
-  std::vector<char*> raw;
-  for (std::string& argument : arguments) raw.push_back(argument.data());
-  raw.push_back(nullptr);
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid != 0) return pid;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::dup2(fd, STDOUT_FILENO);
-  ::dup2(fd, STDERR_FILENO);
-  ::execvp(raw[0], raw.data());
-  ::_exit(127);
 }
 
 }  // namespace
@@ -74,7 +39,8 @@ MariaDbServer::MariaDbServer(std::string folder, tls::Files files,
     : folder_(std::move(folder)),
       files_(std::move(files)),
       arguments_(std::move(arguments)),
-      tls_(tls) {}
+      tls_(tls),
+      process_(folder_ + "/mariadb.log", "ready for connections") {}
 
 absl::StatusOr<std::unique_ptr<MariaDbServer>> MariaDbServer::Start(
     const tls::Files& files, std::vector<std::string> arguments, Tls tls) {
@@ -89,7 +55,7 @@ absl::StatusOr<std::unique_ptr<MariaDbServer>> MariaDbServer::Start(
 }
 
 MariaDbServer::~MariaDbServer() {
-  Kill();
+  process_.Kill();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }
@@ -115,7 +81,7 @@ absl::Status MariaDbServer::StartOnFreePort() {
   // Another process may take the port between the choice and the bind.
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
     port_ = FreePort();
-    status = Launch();
+    status = process_.Launch(Arguments());
     if (status.ok()) return status;
   }
   return status;
@@ -156,32 +122,6 @@ std::vector<std::string> MariaDbServer::Arguments() const {
   return arguments;
 }
 
-absl::Status MariaDbServer::Launch() {
-  std::ofstream(LogPath(), std::ios::trunc).close();
-  pid_ = Spawn(Arguments(), LogPath());
-  if (pid_ < 0) {
-    pid_ = 0;
-    return absl::InternalError("fork failed");
-  }
-  return WaitUntilReady();
-}
-
-absl::Status MariaDbServer::WaitUntilReady() {
-  const auto limit = std::chrono::steady_clock::now() + kStartLimit;
-  while (std::chrono::steady_clock::now() < limit) {
-    if (ReadText(LogPath()).find("ready for connections") != std::string::npos) {
-      return absl::OkStatus();
-    }
-    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
-      pid_ = 0;
-      return absl::UnavailableError(StrCat("mariadbd ended: ", ReadText(LogPath())));
-    }
-    std::this_thread::sleep_for(kPollInterval);
-  }
-  Kill();
-  return absl::DeadlineExceededError(StrCat("mariadbd does not get ready: ", ReadText(LogPath())));
-}
-
 absl::StatusOr<std::string> MariaDbServer::CreateSchema() {
   absl::StatusOr<std::unique_ptr<db::Connection>> connection =
       db::Connection::Open(SettingsFor("postern_migrator", ""));
@@ -217,29 +157,10 @@ db::Settings MariaDbServer::SettingsFor(const std::string& user, const std::stri
   return settings;
 }
 
-void MariaDbServer::End(int signal) {
-  if (pid_ == 0) return;
-  ::kill(pid_, signal);
-  ::waitpid(pid_, nullptr, 0);
-  pid_ = 0;
-}
-
-void MariaDbServer::Stop() { End(SIGTERM); }
-void MariaDbServer::Kill() { End(SIGKILL); }
-
-void MariaDbServer::Pause() {
-  if (pid_ != 0) ::kill(pid_, SIGSTOP);
-}
-
-void MariaDbServer::Continue() {
-  if (pid_ != 0) ::kill(pid_, SIGCONT);
-}
-
 absl::Status MariaDbServer::StartAgain() {
-  if (pid_ != 0) return absl::FailedPreconditionError("it runs");
   absl::Status status;
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
-    status = Launch();
+    status = process_.Launch(Arguments());
     if (status.ok()) return status;
   }
   return status;

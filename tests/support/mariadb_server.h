@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/db/connection.h"
 #include "services/common/tls/settings.h"
+#include "tests/support/server_process.h"
 
 namespace postern::test {
 
@@ -32,7 +33,7 @@ class MariaDbServer {
   MariaDbServer& operator=(const MariaDbServer&) = delete;
 
   std::uint16_t port() const { return port_; }
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return process_.pid(); }
   const std::string& folder() const { return folder_; }
 
   // Makes an empty schema with a name of its own.
@@ -42,13 +43,11 @@ class MariaDbServer {
   // How to connect as `user`. `schema` may be empty.
   db::Settings SettingsFor(const std::string& user, const std::string& schema) const;
 
-  // Orderly end (SIGTERM), waited for.
-  void Stop();
-  // SIGKILL, waited for.
-  void Kill();
-  // Stands still and goes on (SIGSTOP, SIGCONT).
-  void Pause();
-  void Continue();
+  // See ServerProcess.
+  void Stop() { process_.Stop(); }
+  void Kill() { process_.Kill(); }
+  void Pause() { process_.Pause(); }
+  void Continue() { process_.Continue(); }
   // Starts it again after Stop or Kill, on the same port with the same data.
   absl::Status StartAgain();
 
@@ -56,18 +55,14 @@ class MariaDbServer {
   MariaDbServer(std::string folder, tls::Files files, std::vector<std::string> arguments, Tls tls);
   absl::Status Install();
   absl::Status StartOnFreePort();
-  absl::Status Launch();
-  absl::Status WaitUntilReady();
   std::vector<std::string> Arguments() const;
-  void End(int signal);
-  std::string LogPath() const { return folder_ + "/mariadb.log"; }
 
   const std::string folder_;
   const tls::Files files_;
   const std::vector<std::string> arguments_;
   const Tls tls_;
   std::uint16_t port_ = 0;
-  pid_t pid_ = 0;
+  ServerProcess process_;
   int schemas_ = 0;
 };
 

@@ -1,16 +1,10 @@
 #include "tests/support/redis_server.h"
 
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
-#include <thread>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
@@ -21,19 +15,10 @@ namespace postern::test {
 namespace {
 
 constexpr int kStartAttempts = 5;
-constexpr std::chrono::seconds kStartLimit{20};
-constexpr std::chrono::milliseconds kPollInterval{10};
 
 // Tests run in the repository's root.
 constexpr char kProductionSettings[] = "deployment/config/redis.conf";
 constexpr char kProductionAccounts[] = "deployment/config/users.acl";
-
-std::string ReadText(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // The accounts of production, with the tests' passwords in place of the hashes.
 std::string Accounts() {
@@ -46,13 +31,14 @@ std::string Accounts() {
   return accounts;
 }
 
-bool HasExited(pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) == pid; }
-
 }  // namespace
 
 RedisServer::RedisServer(std::string folder, tls::Files files,
                          std::vector<std::pair<std::string, std::string>> overrides)
-    : folder_(std::move(folder)), files_(std::move(files)), overrides_(std::move(overrides)) {}
+    : folder_(std::move(folder)),
+      files_(std::move(files)),
+      overrides_(std::move(overrides)),
+      process_(folder_ + "/redis.log", "Ready to accept connections") {}
 
 absl::StatusOr<std::unique_ptr<RedisServer>> RedisServer::Start(
     const tls::Files& files, std::vector<std::pair<std::string, std::string>> overrides) {
@@ -65,7 +51,7 @@ absl::StatusOr<std::unique_ptr<RedisServer>> RedisServer::Start(
 }
 
 RedisServer::~RedisServer() {
-  Kill();
+  process_.Kill();
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }
@@ -90,49 +76,15 @@ absl::Status RedisServer::WriteConfiguration() const {
   // What comes later wins.
   file << "include " << production << "\nport 0\ntls-port " << port << "\ntls-cert-file "
        << files_.certificate << "\ntls-key-file " << files_.key << "\ntls-ca-cert-file "
-       << files_.trust << "\naclfile " << folder_ << "/users.acl\ndir " << folder_ << "\nlogfile "
-       << LogPath() << '\n';
+       << files_.trust << "\naclfile " << folder_ << "/users.acl\ndir " << folder_
+       << "\nlogfile \"\"\n";
   for (const auto& [name, value] : overrides_) file << name << ' ' << value << '\n';
   file.close();
   return file ? absl::OkStatus() : absl::InternalError("cannot write redis.conf");
 }
 
 absl::Status RedisServer::Launch() {
-  std::ofstream(LogPath(), std::ios::trunc).close();
-  const std::string configuration = folder_ + "/redis.conf";
-  const pid_t parent = ::getpid();
-  pid_ = ::fork();
-  if (pid_ < 0) {
-    pid_ = 0;
-    return absl::InternalError("fork failed");
-  }
-  if (pid_ == 0) {
-    // Nothing survives a test that crashes.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::execlp("redis-server", "redis-server", configuration.c_str(), nullptr);
-    ::_exit(127);
-  }
-  return WaitUntilReady();
-}
-
-absl::Status RedisServer::WaitUntilReady() {
-  const auto limit = std::chrono::steady_clock::now() + kStartLimit;
-  while (std::chrono::steady_clock::now() < limit) {
-    if (ReadText(LogPath()).find("Ready to accept connections") != std::string::npos) {
-      return absl::OkStatus();
-    }
-    if (HasExited(pid_)) {
-      pid_ = 0;
-      return absl::UnavailableError(StrCat("redis-server ended: ", ReadText(LogPath())));
-    }
-    std::this_thread::sleep_for(kPollInterval);
-  }
-  Kill();
-  return absl::DeadlineExceededError("redis-server does not get ready");
+  return process_.Launch({"redis-server", folder_ + "/redis.conf"});
 }
 
 redis::Settings RedisServer::SettingsFor(const std::string& user,
@@ -146,26 +98,7 @@ redis::Settings RedisServer::SettingsFor(const std::string& user,
   return settings;
 }
 
-void RedisServer::End(int signal) {
-  if (pid_ == 0) return;
-  ::kill(pid_, signal);
-  ::waitpid(pid_, nullptr, 0);
-  pid_ = 0;
-}
-
-void RedisServer::Stop() { End(SIGTERM); }
-void RedisServer::Kill() { End(SIGKILL); }
-
-void RedisServer::Pause() {
-  if (pid_ != 0) ::kill(pid_, SIGSTOP);
-}
-
-void RedisServer::Continue() {
-  if (pid_ != 0) ::kill(pid_, SIGCONT);
-}
-
 absl::Status RedisServer::StartAgain() {
-  if (pid_ != 0) return absl::FailedPreconditionError("it runs");
   absl::Status status;
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
     status = Launch();

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "services/common/redis/connection.h"
 #include "services/common/tls/settings.h"
+#include "tests/support/server_process.h"
 
 namespace postern::test {
 
@@ -31,20 +32,18 @@ class RedisServer {
   RedisServer& operator=(const RedisServer&) = delete;
 
   std::uint16_t port() const { return port_; }
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return process_.pid(); }
   const std::string& folder() const { return folder_; }
   static std::string Password(const std::string& user) { return user + "-password"; }
   // How to connect as `user`; `tls` is the client's context.
   redis::Settings SettingsFor(const std::string& user,
                               std::shared_ptr<tls::ContextSource> tls) const;
 
-  // Orderly end (SIGTERM), waited for.
-  void Stop();
-  // SIGKILL, waited for.
-  void Kill();
-  // Stands still and goes on (SIGSTOP, SIGCONT).
-  void Pause();
-  void Continue();
+  // See ServerProcess.
+  void Stop() { process_.Stop(); }
+  void Kill() { process_.Kill(); }
+  void Pause() { process_.Pause(); }
+  void Continue() { process_.Continue(); }
   // Starts it again after Stop or Kill, on the same port with the same data.
   absl::Status StartAgain();
 
@@ -53,16 +52,13 @@ class RedisServer {
               std::vector<std::pair<std::string, std::string>> overrides);
   absl::Status StartOnFreePort();
   absl::Status Launch();
-  absl::Status WaitUntilReady();
   absl::Status WriteConfiguration() const;
-  void End(int signal);
-  std::string LogPath() const { return folder_ + "/redis.log"; }
 
   const std::string folder_;
   const tls::Files files_;
   const std::vector<std::pair<std::string, std::string>> overrides_;
   std::uint16_t port_ = 0;
-  pid_t pid_ = 0;
+  ServerProcess process_;
 };
 
 }  // namespace postern::test
