@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kSpareBatches = 2 * kMaxCalls;
 constexpr double kMicrosPerSecond = 1e6;
+// A batch that arrived in time lets the next ones grow by this part.
+constexpr std::size_t kGrowthShare = 8;
 
 std::chrono::milliseconds CallTime(std::chrono::milliseconds retry_interval) {
   const auto share = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -49,6 +51,7 @@ Deliverer::Deliverer(boost::asio::io_context& io, const std::shared_ptr<grpc::Ch
       acknowledger_(acknowledger),
       reporter_(reporter),
       metrics_(metrics),
+      batch_limit_(options.batch_max),
       pause_timer_(io) {}
 
 std::size_t Deliverer::Deliver(const std::vector<QueueEntry>& entries, Origin origin) {
@@ -63,7 +66,7 @@ bool Deliverer::Add(const QueueEntry& entry, Origin origin,
                     std::chrono::steady_clock::time_point taken_at) {
   if (!in_flight_.Take(entry.key, origin)) return false;
   if (!Filling().Add(entry, taken_at)) metrics_.unreadable.Increment();
-  if (filling_->size() >= options_.batch_max || filling_->bytes() >= kMaxBatchBytes) {
+  if (filling_->size() >= batch_limit_ || filling_->bytes() >= kMaxBatchBytes) {
     ready_.push_back(std::move(filling_));
   }
   return true;
@@ -125,6 +128,7 @@ void Deliverer::OnDone(DeliveryBatch* raw, const grpc::Status& status) {
     OnServerAway(std::move(batch), status);
     return;
   } else if (!status.ok()) {
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) AskForLess(batch->size());
     OnFailure(*batch, CodeName(status.error_code()));
     if (log_limit_.Allow()) {
       log::Warn("delivery_failed", "code", CodeName(status.error_code()), "messages",
@@ -135,6 +139,7 @@ void Deliverer::OnDone(DeliveryBatch* raw, const grpc::Status& status) {
                batch->response().outcomes_size());
     OnFailure(*batch, "MALFORMED_ANSWER");
   } else {
+    AskForMore(batch->size());
     OnAnswer(*batch);
   }
   Recycle(std::move(batch));
@@ -144,6 +149,16 @@ void Deliverer::OnDone(DeliveryBatch* raw, const grpc::Status& status) {
   if (!was_away) return;
   log::Info("server_back");
   if (on_server_back_) on_server_back_();
+}
+
+// Where a slow server cannot take a batch in time, the same batch would fail for ever.
+void Deliverer::AskForLess(std::size_t failed) {
+  batch_limit_ = std::min(batch_limit_, std::max<std::size_t>(1, failed / 2));
+}
+
+void Deliverer::AskForMore(std::size_t taken) {
+  if (taken < batch_limit_) return;
+  batch_limit_ = std::min(options_.batch_max, batch_limit_ + 1 + batch_limit_ / kGrowthShare);
 }
 
 void Deliverer::OnServerAway(Batch batch, const grpc::Status& status) {

@@ -25,7 +25,8 @@ namespace postern::worker {
 // Delivers entries to the main server, many in a call and several calls at a time. Each entry ends
 // in one of three ways: acknowledged (delivered or dead), given back (a failed attempt: it stays
 // pending in Redis and is claimed after the retry interval), or kept, while the server cannot be
-// reached. All calls on the io_context's thread, but `server_away`.
+// reached. A call that takes too long makes the following ones smaller, until they succeed. All
+// calls on the io_context's thread, but `server_away`.
 class Deliverer {
  public:
   struct Options {
@@ -63,6 +64,8 @@ class Deliverer {
   void OnDone(DeliveryBatch* raw, const grpc::Status& status);
   void TryServerAgain();
   void OnServerAway(Batch batch, const grpc::Status& status);
+  void AskForLess(std::size_t failed);
+  void AskForMore(std::size_t taken);
   void OnAnswer(DeliveryBatch& batch);
   void OnFailure(DeliveryBatch& batch, const std::string& reason);
   void Delivered(DeliveryBatch& batch, int index, std::int64_t now_us);
@@ -81,6 +84,8 @@ class Deliverer {
   WorkerMetrics& metrics_;
   std::function<void()> on_server_back_;
 
+  // Messages in a call: fewer than batch_max after calls that took too long.
+  std::size_t batch_limit_;
   Batch filling_;            // Open for more; not empty.
   std::deque<Batch> ready_;  // Full or sent before, waiting for a call.
   std::vector<Batch> running_;

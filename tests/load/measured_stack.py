@@ -255,7 +255,11 @@ def wait_drained(stack: Stack, seconds: float) -> None:
             time.sleep(0.2)
             return False
         return ledger(stack).get("queued_entries") == 0
-    wait_until(drained, seconds, "everything to be delivered")
+    try:
+        wait_until(drained, seconds, "everything to be delivered")
+    except ProcessError as error:
+        pending = stack.sql("SELECT state, COUNT(*), MAX(attempts), MIN(reason), MAX(reason) FROM pending GROUP BY state")
+        raise ProcessError(f"{error}; pending {pending}, ledger {ledger(stack)}") from error
 
 
 def ledger_closed(stack: Stack, seconds: float = 30) -> int:

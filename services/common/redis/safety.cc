@@ -122,11 +122,16 @@ absl::StatusOr<Faults> JudgeSafety(std::span<const Reply> replies) {
   }
   for (const Reply& reply : replies) {
     const absl::Status status = reply.ToStatus();
-    if (absl::IsUnavailable(status)) return status;  // Such as LOADING: it will tell later.
+    if (absl::IsUnavailable(status)) return status;  // It will tell later.
   }
   Values values;
   for (const Reply& section : replies.first(kSections)) {
     if (!section.IsError()) AddInfo(section.text(), values);
+  }
+  // What it says of its append-only file meanwhile is not true.
+  if (const auto loading = values.find("loading");
+      loading != values.end() && loading->second != "0") {
+    return absl::UnavailableError("Redis is loading its data");
   }
   for (const Reply& config : replies.subspan(kSections, kConfigs)) {
     if (config.IsArray()) AddConfig(config.raw(), values);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "services/common/redis/command.h"
@@ -299,6 +301,36 @@ TEST_F(RedisTest, UnsafeSettingsAreNamed) {
     ASSERT_TRUE(faults.ok()) << faults.status();
     EXPECT_EQ(*faults, expected) << user;
   }
+}
+
+// It says that it has no append-only file while it reads that file.
+TEST_F(RedisTest, SettingsAreNotJudgedWhileRedisLoadsItsData) {
+  // Microseconds for each command that it loads.
+  StartRedis({{"key-load-delay", "100"}});
+  auto admin = Connect("admin");
+  constexpr std::size_t kCommands = 20'000;
+  std::string wire;
+  for (std::size_t i = 0; i < kCommands; ++i) AppendCommand(wire, "INCR", "key");
+  ASSERT_TRUE(Exchange(*admin, std::move(wire), kCommands).ok());
+  admin->Close();
+  redis_->Kill();
+  std::atomic<bool> started{false};
+  std::thread starting([&] {
+    EXPECT_TRUE(redis_->StartAgain().ok());
+    started = true;
+  });
+  bool was_loading = false;
+  while (!started) {
+    Connection edge(io_.get_executor());
+    const Settings settings = SettingsFor("edge");
+    if (!Await(edge.Connect(settings)).ok()) continue;
+    const auto faults = Await(UnsafeSettings(edge));
+    was_loading |= faults.status().message().find("loading") != std::string::npos;
+    if (faults.ok()) EXPECT_TRUE(faults->empty()) << faults->front();
+    edge.Close();
+  }
+  starting.join();
+  EXPECT_TRUE(was_loading);
 }
 
 TEST_F(RedisTest, RestrictedDefaultUserIsUnsafe) {

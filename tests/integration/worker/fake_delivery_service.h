@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,6 +32,12 @@ class FakeDeliveryService final : public v1::DeliveryService::CallbackService {
   void SetDecideCall(DecideCall decide_call) {
     const std::lock_guard lock(mutex_);
     decide_call_ = std::move(decide_call);
+  }
+
+  // Calls with more messages take too long.
+  void SetInTimeMax(int messages) {
+    const std::lock_guard lock(mutex_);
+    in_time_max_ = messages;
   }
 
   static v1::DeliveryOutcome Outcome(v1::DeliveryResult result, const std::string& reason = "") {
@@ -75,7 +82,10 @@ class FakeDeliveryService final : public v1::DeliveryService::CallbackService {
                                             v1::DeliverMessagesResponse* response) override {
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     const std::lock_guard lock(mutex_);
-    const grpc::Status status = decide_call_ ? decide_call_() : grpc::Status::OK;
+    grpc::Status status = decide_call_ ? decide_call_() : grpc::Status::OK;
+    if (request->deliveries_size() > in_time_max_) {
+      status = grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "");
+    }
     if (status.ok()) {
       for (const v1::Delivery& delivery : request->deliveries()) {
         Take(delivery, *response->add_outcomes());
@@ -110,6 +120,7 @@ class FakeDeliveryService final : public v1::DeliveryService::CallbackService {
   mutable std::mutex mutex_;
   Decide decide_;
   DecideCall decide_call_;
+  int in_time_max_ = std::numeric_limits<int>::max();
   std::map<std::string, int> received_;  // How often, by id.
   std::vector<std::string> unreadable_;
   bool remove_reported_ = false;

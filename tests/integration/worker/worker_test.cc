@@ -242,6 +242,15 @@ TEST_F(WorkerTest, CallThatTakesTooLongIsAnAttempt) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST_F(WorkerTest, CallsThatTakeTooLongGetSmallerUntilTheyDoNot) {
+  service_.SetInTimeMax(20);
+  Enqueue(128);
+  auto worker = StartQuickWorker();
+  EXPECT_TRUE(Eventually([&] { return service_.ReceivedMessages() == 128; }));
+  EXPECT_TRUE(QueueGetsEmpty());
+  EXPECT_LE(service_.LargestBatch(), 20);
+}
+
 TEST_F(WorkerTest, SeveralWorkersShareTheQueue) {
   auto one = StartWorker();
   auto two = StartWorker();
