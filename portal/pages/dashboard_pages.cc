@@ -81,11 +81,10 @@ void PutFigures(View& view, const Visit& visit, const v1::GetOverviewResponse& n
                            StrCat(FormatCount(now.last_day().dead()), " in 24 hours"),
                            "/messages?state=dead"));
   const bool timed = now.latency().count() > 0;
-  figures.push_back(Figure("Accepted to delivered",
-                           timed ? FormatSpan(now.latency().p50_us()) : "–",
-                           timed ? StrCat("99 % within ", FormatSpan(now.latency().p99_us()))
-                                 : "none in 5 minutes",
-                           ""));
+  figures.push_back(Figure(
+      "Accepted to delivered", timed ? FormatSpan(now.latency().p50_us()) : "–",
+      timed ? StrCat("99 % within ", FormatSpan(now.latency().p99_us())) : "none in 5 minutes",
+      ""));
   if (now.has_queue()) {
     figures.push_back(Figure(
         "In the queue", FormatCount(now.queue().entries()),

@@ -13,7 +13,8 @@
 namespace postern::load {
 
 // What the main server's statistics would have counted of preloaded messages: days and hours of
-// all of them, minutes of the last two days. A message counts as a whole in the bucket of its acceptance.
+// all of them, minutes of the last two days. A message counts as a whole in the bucket of its
+// acceptance.
 class PreloadStatistics {
  public:
   // Minutes are kept from `minutes_from_s` on, seconds since the Unix epoch.

@@ -288,9 +288,12 @@ TEST_F(MessageReadsTest, EveryListGoesByAnIndex) {
             const std::string key = row.IsNull(5) ? "" : row.String(5);
             EXPECT_FALSE(key.empty()) << name << " reads " << table << " whole: " << statement.sql;
             EXPECT_NE(type, "ALL") << name << " " << table;
-            // The order of the primary key is a fine way only where nothing else is asked for.
-            const bool by_order = query.client_id.empty() && query.clients.empty() &&
-                                  query.number_hash.empty() && query.client_ref.empty();
+            // The order of the primary key is a fine way only where nothing else is asked for, as
+            // of the next senders.
+            const bool of_any = query.client_id.empty() && query.clients.empty();
+            const bool senders = statement.sql.starts_with("SELECT id, client_id FROM messages");
+            const bool by_order =
+                (of_any || senders) && query.number_hash.empty() && query.client_ref.empty();
             // Where the client is known a page is read in the order of the ids, and ends when full.
             const std::string extra = row.IsNull(9) ? "" : row.String(9);
             if (table == "messages" && key == "client") {
