@@ -19,6 +19,7 @@
 #include "services/common/redis/command.h"
 #include "services/common/redis/queue_layout.h"
 #include "services/common/redis/safety.h"
+#include "services/common/redis/transaction.h"
 
 namespace postern::edge {
 namespace {
@@ -219,9 +220,12 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
   std::string wire;
   constexpr std::size_t kCommandOverhead = 96;
   wire.reserve(bytes + pipeline.size() * kCommandOverhead);
+  redis::BeginTransaction(wire);
   for (const Waiter& waiter : pipeline) AppendCommandOf(waiter, wire);
+  redis::EndTransaction(wire);
   ReportWaiting(pipeline.size() + waiting_.size());
-  auto replies = co_await connection.Exchange(std::move(wire), pipeline.size(), kExchangeTimeout);
+  const std::size_t count = pipeline.size() + redis::kTransactionReplies;
+  auto replies = co_await connection.Exchange(std::move(wire), count, kExchangeTimeout);
   waiting_bytes_ -= bytes;
   ReportWaiting(waiting_.size());
   if (!replies.ok()) {
@@ -234,7 +238,12 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
     co_return replies.status();
   }
   MeasureRate(pipeline.size());
-  Settle(pipeline, *std::move(replies));
+  auto answers = redis::CommandReplies(*replies);
+  if (answers.ok()) {
+    Settle(pipeline, *std::move(answers));
+  } else {
+    Refused(pipeline, answers.status());
+  }
   co_return absl::OkStatus();
 }
 

@@ -24,10 +24,11 @@
 namespace postern::edge {
 
 // Puts one lane's messages into the queue, over one Redis connection of its own (group commit):
-// messages that come together share a pipeline and its fsync. The first of a quiet moment goes at
-// once; after it, pipelines start at least `flush_interval` apart, more while deliveries lag. The
-// connection is opened again by itself, tried while idle, and given up when an exchange takes
-// longer than kExchangeTimeout. All calls on the lane's thread unless stated.
+// messages that come together share a pipeline, which is one transaction with one fsync. The first
+// of a quiet moment goes at once; after it, pipelines start at least `flush_interval` apart, more
+// while deliveries lag. The connection is opened again by itself, tried while idle, and given up
+// when an exchange takes longer than kExchangeTimeout. All calls on the lane's thread unless
+// stated.
 class Enqueuer {
  public:
   struct Settings {
@@ -118,6 +119,8 @@ class Enqueuer {
   std::vector<Waiter> TakePipeline();
   void AppendCommandOf(const Waiter& waiter, std::string& wire);
   void Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> replies);
+  // Redis took nothing of it.
+  void Refused(std::vector<Waiter>& pipeline, const absl::Status& status);
   // The entry id when the message was added, empty otherwise.
   std::string_view Judge(const Waiter& waiter, const redis::Reply& reply, absl::Status& status);
   // Redis has forgotten the script: these go once more, with it, before everything else. They are

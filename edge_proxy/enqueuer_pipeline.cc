@@ -11,6 +11,16 @@
 #include "services/common/redis/queue_layout.h"
 
 namespace postern::edge {
+namespace {
+
+constexpr char kRefusedMessage[] = "the queue refused the message";
+
+void LogRefused(const absl::Status& status) {
+  static log::RateLimit limit(/*interval_ms=*/5'000);
+  if (limit.Allow()) log::Error("queue_refused_message", "reason", status.message());
+}
+
+}  // namespace
 
 std::vector<Enqueuer::Waiter> Enqueuer::TakePipeline() {
   std::vector<Waiter> pipeline;
@@ -79,7 +89,6 @@ std::string_view Enqueuer::Judge(const Waiter& waiter, const redis::Reply& reply
 }
 
 void Enqueuer::Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> replies) {
-  static log::RateLimit limit(/*interval_ms=*/5'000);
   const bool forgotten = std::any_of(replies.begin(), replies.end(), [](const redis::Reply& reply) {
     return reply.IsError() && reply.text().starts_with("NOSCRIPT");
   });
@@ -93,8 +102,8 @@ void Enqueuer::Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> r
     const std::string_view entry_id = Judge(waiter, replies[i], statuses[i]);
     if (!statuses[i].ok()) {
       metrics_.errors(EnqueueFault::kRefused).Increment();
-      if (limit.Allow()) log::Error("queue_refused_message", "reason", statuses[i].message());
-      statuses[i] = absl::UnavailableError("the queue refused the message");
+      LogRefused(statuses[i]);
+      statuses[i] = absl::UnavailableError(kRefusedMessage);
     }
     if (entry_id.empty()) continue;
     DurableMessage message{waiter.id, waiter.shard, entry_id, waiter.envelope};
@@ -105,6 +114,12 @@ void Enqueuer::Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> r
   metrics_.batch_messages.Observe(static_cast<double>(pipeline.size()));
   if (!durable.empty()) on_durable_(durable, NowMicros());
   for (std::size_t i = 0; i < pipeline.size(); ++i) Complete(pipeline[i], std::move(statuses[i]));
+}
+
+void Enqueuer::Refused(std::vector<Waiter>& pipeline, const absl::Status& status) {
+  metrics_.errors(EnqueueFault::kRefused).Increment(static_cast<double>(pipeline.size()));
+  LogRefused(status);
+  Fail(pipeline, absl::UnavailableError(kRefusedMessage));
 }
 
 void Enqueuer::Complete(Waiter& waiter, absl::Status status) {

@@ -53,4 +53,12 @@ absl::Status Reply::ToStatus() const {
   return absl::Status(CodeOf(text), ToAbsl(text));
 }
 
+std::vector<Reply> Reply::Elements() const {
+  std::vector<Reply> elements;
+  if (!IsArray()) return elements;
+  elements.reserve(raw_->elements);
+  for (std::size_t i = 0; i < raw_->elements; ++i) elements.emplace_back(raw_, raw_->element[i]);
+  return elements;
+}
+
 }  // namespace postern::redis

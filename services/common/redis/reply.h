@@ -29,6 +29,8 @@ class Reply {
   }
   std::int64_t integer() const { return raw_->integer; }
   const redisReply& raw() const { return *raw_; }
+  // Of an array, each on its own; they share its memory.
+  std::vector<Reply> Elements() const;
 
   // OK unless it is an error: NOGROUP, UNBLOCKED and no such key are NotFound; NOSCRIPT is
   // NotFound; OOM, MISCONF, BUSY, LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, TRYAGAIN are
