@@ -17,7 +17,6 @@
 #include "services/common/base/time.h"
 #include "services/common/log/log.h"
 #include "services/common/redis/command.h"
-#include "services/common/redis/queue_layout.h"
 #include "services/common/redis/safety.h"
 #include "services/common/redis/transaction.h"
 
@@ -166,7 +165,8 @@ asio::awaitable<void> Enqueuer::Run() {
 }
 
 asio::awaitable<absl::Status> Enqueuer::Open(redis::Connection& connection) {
-  script_known_ = false;
+  known_scripts_ = {};
+  key_allowance_.Clear();
   const absl::Status connected = co_await connection.Connect(settings_.redis);
   if (!connected.ok()) co_return connected;
   // Redis may have come back with other settings: looked at before the first message goes to it.
@@ -217,15 +217,10 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
   std::vector<Waiter> pipeline = TakePipeline();
   std::size_t bytes = 0;
   for (const Waiter& waiter : pipeline) bytes += waiter.envelope.size();
-  std::string wire;
-  constexpr std::size_t kCommandOverhead = 96;
-  wire.reserve(bytes + pipeline.size() * kCommandOverhead);
-  redis::BeginTransaction(wire);
-  for (const Waiter& waiter : pipeline) AppendCommandOf(waiter, wire);
-  redis::EndTransaction(wire);
+  Commands commands = CommandsOf(pipeline);
   ReportWaiting(pipeline.size() + waiting_.size());
-  const std::size_t count = pipeline.size() + redis::kTransactionReplies;
-  auto replies = co_await connection.Exchange(std::move(wire), count, kExchangeTimeout);
+  const std::size_t count = commands.messages.size() + redis::kTransactionReplies;
+  auto replies = co_await connection.Exchange(std::move(commands.wire), count, kExchangeTimeout);
   waiting_bytes_ -= bytes;
   ReportWaiting(waiting_.size());
   if (!replies.ok()) {
@@ -240,7 +235,7 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
   MeasureRate(pipeline.size());
   auto answers = redis::CommandReplies(*replies);
   if (answers.ok()) {
-    Settle(pipeline, *std::move(answers));
+    Settle(pipeline, RepliesOf(commands, *answers));
   } else {
     Refused(pipeline, answers.status());
   }

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "edge_proxy/completion.h"
 #include "edge_proxy/durable_message.h"
+#include "edge_proxy/key_allowance.h"
 #include "edge_proxy/queue_metrics.h"
 #include "edge_proxy/submit_script.h"
 #include "services/common/base/uuid.h"
@@ -86,6 +87,7 @@ class Enqueuer {
   // What a message of Submit has beside its envelope.
   struct Terms {
     std::optional<SubmitTerms> terms;
+    std::int64_t key_block = 0;  // What KeyAllowance said.
     SubmitResult* result = nullptr;
     std::shared_ptr<Batch> batch;
   };
@@ -98,6 +100,9 @@ class Enqueuer {
     std::unique_ptr<Terms> terms;  // Of Submit.
   };
 
+  static bool IsUnderTerms(const Waiter& waiter) {
+    return waiter.terms != nullptr && waiter.terms->terms.has_value();
+  }
   // OK when the messages may wait; counts the refusal otherwise.
   absl::Status Admit(std::size_t messages, std::size_t bytes);
   void Push(std::uint32_t shard, const Uuid& id, std::string envelope, Completion handler);
@@ -117,7 +122,18 @@ class Enqueuer {
   boost::asio::awaitable<void> Sleep(Clock::time_point until);
 
   std::vector<Waiter> TakePipeline();
+  // A pipeline as Redis gets it. A command may be of several messages.
+  struct Commands {
+    std::string wire;
+    std::vector<std::vector<std::size_t>> messages;  // By command: places in the pipeline.
+  };
+  Commands CommandsOf(const std::vector<Waiter>& pipeline);
   void AppendCommandOf(const Waiter& waiter, std::string& wire);
+  // The reply to each message.
+  static std::vector<redis::Reply> RepliesOf(const Commands& commands,
+                                             const std::vector<redis::Reply>& replies);
+  // After the answer to a message under terms: what became of the room for its key.
+  void AccountKey(const Terms& terms, SubmitResult::Kind kind);
   void Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> replies);
   // Redis took nothing of it.
   void Refused(std::vector<Waiter>& pipeline, const absl::Status& status);
@@ -144,8 +160,9 @@ class Enqueuer {
   double per_second_ = 0;  // Messages acknowledged of late; 0 before the first.
   Clock::time_point last_flush_;
   boost::asio::steady_timer timer_;
-  bool script_known_ = false;  // To Redis, on this connection.
-  bool idle_ = false;          // The pump sleeps until something comes.
+  KnownScripts known_scripts_;  // On this connection.
+  KeyAllowance key_allowance_;
+  bool idle_ = false;  // The pump sleeps until something comes.
   bool stopping_ = false;
   redis::Connection* connection_ = nullptr;
   std::atomic<bool> connected_{false};

@@ -1,6 +1,7 @@
 // What one pipeline carries, and what becomes of it.
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "edge_proxy/enqueuer.h"
@@ -9,6 +10,7 @@
 #include "services/common/log/log.h"
 #include "services/common/redis/command.h"
 #include "services/common/redis/queue_layout.h"
+#include "services/common/redis/transaction.h"
 
 namespace postern::edge {
 namespace {
@@ -42,14 +44,80 @@ std::vector<Enqueuer::Waiter> Enqueuer::TakePipeline() {
   return pipeline;
 }
 
+Enqueuer::Commands Enqueuer::CommandsOf(const std::vector<Waiter>& pipeline) {
+  constexpr std::size_t kCommandOverhead = 96;
+  Commands commands;
+  std::size_t bytes = 0;
+  for (const Waiter& waiter : pipeline) bytes += waiter.envelope.size() + kCommandOverhead;
+  commands.wire.reserve(bytes);
+  commands.messages.reserve(pipeline.size());
+  std::map<std::uint32_t, std::vector<std::size_t>> plain;  // By shard.
+  redis::BeginTransaction(commands.wire);
+  for (std::size_t i = 0; i < pipeline.size(); ++i) {
+    const Waiter& waiter = pipeline[i];
+    if (IsUnderTerms(waiter)) {
+      const SubmitTerms& terms = *waiter.terms->terms;
+      waiter.terms->key_block =
+          terms.key_name.empty()
+              ? 0
+              : key_allowance_.Use(terms.client_id, KeyBlock(terms), Clock::now());
+      if (IsPlain(terms, waiter.terms->key_block)) {
+        plain[waiter.shard].push_back(i);
+        continue;
+      }
+    }
+    AppendCommandOf(waiter, commands.wire);
+    commands.messages.push_back({i});
+  }
+  std::vector<PlainSubmit> submits;
+  for (auto& [shard, places] : plain) {
+    submits.clear();
+    for (const std::size_t place : places) {
+      submits.push_back({pipeline[place].envelope, &*pipeline[place].terms->terms});
+    }
+    AppendPlainSubmits(commands.wire, shard, submits, known_scripts_);
+    commands.messages.push_back(std::move(places));
+  }
+  redis::EndTransaction(commands.wire);
+  return commands;
+}
+
 void Enqueuer::AppendCommandOf(const Waiter& waiter, std::string& wire) {
-  if (waiter.terms == nullptr || !waiter.terms->terms.has_value()) {
+  if (!IsUnderTerms(waiter)) {
     redis::AppendCommand(wire, "XADD", redis::StreamKey(waiter.shard), "*", redis::kEnvelopeField,
                          waiter.envelope);
     return;
   }
-  AppendSubmit(wire, waiter.shard, waiter.envelope, *waiter.terms->terms, script_known_);
-  script_known_ = true;
+  AppendSubmit(wire, waiter.shard, waiter.envelope, *waiter.terms->terms, waiter.terms->key_block,
+               known_scripts_);
+}
+
+std::vector<redis::Reply> Enqueuer::RepliesOf(const Commands& commands,
+                                              const std::vector<redis::Reply>& replies) {
+  std::size_t count = 0;
+  for (const auto& places : commands.messages) count += places.size();
+  std::vector<redis::Reply> result(count, redis::Reply(nullptr));
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const std::vector<std::size_t>& places = commands.messages[i];
+    const std::vector<redis::Reply> elements = replies[i].Elements();
+    // An error is one of all its messages.
+    const bool one_each = places.size() == elements.size() && elements.front().IsArray();
+    for (std::size_t j = 0; j < places.size(); ++j) {
+      result[places[j]] = one_each ? elements[j] : replies[i];
+    }
+  }
+  return result;
+}
+
+void Enqueuer::AccountKey(const Terms& terms, SubmitResult::Kind kind) {
+  using Kind = SubmitResult::Kind;
+  if (terms.terms->key_name.empty()) return;
+  const std::string& client_id = terms.terms->client_id;
+  const bool added = kind == Kind::kAdded;
+  if (!added) key_allowance_.Return(client_id, terms.key_block);
+  if (terms.key_block == 0) return;
+  const bool refused = kind == Kind::kClientFull || kind == Kind::kShardFull;
+  if (added || refused) key_allowance_.Note(client_id, refused);
 }
 
 void Enqueuer::SendAgain(std::vector<Waiter>& pipeline, std::vector<redis::Reply>& replies) {
@@ -59,6 +127,7 @@ void Enqueuer::SendAgain(std::vector<Waiter>& pipeline, std::vector<redis::Reply
   for (std::size_t i = 0; i < pipeline.size(); ++i) {
     if (replies[i].IsError() && replies[i].text().starts_with("NOSCRIPT")) {
       waiting_bytes_ += pipeline[i].envelope.size();
+      AccountKey(*pipeline[i].terms, SubmitResult::Kind::kFailed);
       again.push_back(std::move(pipeline[i]));
     } else {
       settled.push_back(std::move(pipeline[i]));
@@ -67,19 +136,20 @@ void Enqueuer::SendAgain(std::vector<Waiter>& pipeline, std::vector<redis::Reply
   }
   waiting_.insert(waiting_.begin(), std::make_move_iterator(again.begin()),
                   std::make_move_iterator(again.end()));
-  script_known_ = false;
+  known_scripts_ = {};
   pipeline = std::move(settled);
   replies = std::move(answers);
 }
 
 std::string_view Enqueuer::Judge(const Waiter& waiter, const redis::Reply& reply,
                                  absl::Status& status) {
-  if (waiter.terms == nullptr || !waiter.terms->terms.has_value()) {
+  if (!IsUnderTerms(waiter)) {
     if (!reply.IsError()) return reply.text();
     status = reply.ToStatus();
     return {};
   }
   absl::StatusOr<SubmitReply> read = ReadSubmitReply(reply);
+  AccountKey(*waiter.terms, read.ok() ? read->result.kind : SubmitResult::Kind::kFailed);
   if (!read.ok()) {
     status = read.status();
     return {};
@@ -119,6 +189,7 @@ void Enqueuer::Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> r
 void Enqueuer::Refused(std::vector<Waiter>& pipeline, const absl::Status& status) {
   metrics_.errors(EnqueueFault::kRefused).Increment(static_cast<double>(pipeline.size()));
   LogRefused(status);
+  key_allowance_.Clear();
   Fail(pipeline, absl::UnavailableError(kRefusedMessage));
 }
 

@@ -37,8 +37,10 @@ inline constexpr std::size_t kIdempotencyKeyBytesMax = 255;
 // How long the queue remembers a key, from the first request with it.
 inline constexpr std::chrono::hours kIdempotencyLifetime{24};
 // Keys are counted in blocks of so many, and one by one where a limit is below the second number.
-inline constexpr std::int64_t kKeyCountStep = 64;
-inline constexpr std::int64_t kKeysCountedExactlyBelow = 100 * kKeyCountStep;
+inline constexpr std::int64_t kKeyBlock = 64;
+inline constexpr std::int64_t kKeysCountedExactlyBelow = 100 * kKeyBlock;
+// A block is used no longer, since it is counted under the hour in which it was taken.
+inline constexpr std::chrono::hours kKeyBlockLife{1};
 
 // --- Queue ---
 // A Redis that does not answer for so long is given up, and its connection with it. Longer than a

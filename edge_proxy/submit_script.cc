@@ -6,9 +6,11 @@
 #include <array>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "edge_proxy/limits.h"
 #include "services/common/base/encoding.h"
+#include "services/common/base/strings.h"
 #include "services/common/redis/command.h"
 #include "services/common/redis/fields.h"
 #include "services/common/redis/queue_layout.h"
@@ -19,14 +21,34 @@ namespace {
 // The message first, its key last: cut between the two, a message is there twice (the register
 // takes it once), where the other order would answer for a message that is not there.
 //
-// How many keys live is counted in blocks of ARGV[7]: `n` counts a client's keys, and the first of
-// each block takes room for all of it, at the client and at the shard, under the hour in which it
-// does so: an hour's keys are all gone 25 hours after it began. So most messages cost one counter,
-// and a script has little to do; every call and every number in it costs Redis about a microsecond.
-// KEYS: stream, record, count of the client, count of the shard, count of the day. ARGV: field,
-// envelope, record, lifetime in ms, the limits of client and shard, the size of a block, and the
-// limit of the day.
-constexpr std::string_view kScript = R"lua(
+// Every call and every value that comes in costs Redis about a microsecond, so most messages with a
+// key go by a script that does no more than it has to, those of a shard together. KEYS: stream, a
+// record of each message. ARGV: envelope and record of each.
+std::string ShortText() {
+  return StrCat(R"lua(
+local replies = {}
+for i = 1, #ARGV / 2 do
+  local key = KEYS[i + 1]
+  local record = redis.call('GET', key)
+  if record then
+    replies[i] = {2, record}
+  else
+    replies[i] = {1, redis.call('XADD', KEYS[1], '*', ')lua",
+                redis::kEnvelopeField, R"lua(', ARGV[2 * i - 1])}
+    redis.call('SET', key, ARGV[2 * i], 'PX', ')lua",
+                std::chrono::milliseconds(kIdempotencyLifetime).count(), R"lua(')
+  end
+end
+return replies
+)lua");
+}
+
+// The same of one message, and first the limit of the day, and a block of keys. Blocks are counted
+// by client and by shard under the hour in which they are taken: an hour's keys are all gone 25
+// hours after it began. KEYS: stream, record, blocks of the client, blocks of the shard, count of
+// the day. ARGV: field, envelope, record, lifetime in ms, the limits of client and shard, the size
+// of the block or 0, and the limit of the day or 0.
+constexpr std::string_view kFullText = R"lua(
 local keyed = ARGV[3] ~= ''
 if keyed then
   local record = redis.call('GET', KEYS[2])
@@ -43,35 +65,30 @@ if limited then
   if tonumber(seen[1]) == day then sent = tonumber(seen[2]) end
   if sent >= tonumber(ARGV[8]) then return {5, left} end
 end
-if keyed then
-  local step = tonumber(ARGV[7])
-  if (redis.call('HINCRBY', KEYS[3], 'n', '1') - 1) % step == 0 then
-    local now = tonumber(redis.call('TIME')[1])
-    local hour = math.floor(now / 3600)
-    local function full(key, limit)
-      local live, first = 0, hour
-      local slots = redis.call('HGETALL', key)
-      for i = 1, #slots, 2 do
-        local slot = tonumber(slots[i])
-        if slot and hour - slot > 24 then
-          redis.call('HDEL', key, slots[i])
-        elseif slot then
-          live = live + tonumber(slots[i + 1])
-          if slot < first then first = slot end
-        end
+if ARGV[7] ~= '0' then
+  local now = tonumber(redis.call('TIME')[1])
+  local hour = math.floor(now / 3600)
+  local function full(key, limit)
+    local live, first = 0, hour
+    local slots = redis.call('HGETALL', key)
+    for i = 1, #slots, 2 do
+      local slot = tonumber(slots[i])
+      if slot and hour - slot > 24 then
+        redis.call('HDEL', key, slots[i])
+      elseif slot then
+        live = live + tonumber(slots[i + 1])
+        if slot < first then first = slot end
       end
-      if live + step > tonumber(limit) then return (first + 25) * 3600 - now end
     end
-    local code, wait = 3, full(KEYS[3], ARGV[5])
-    if not wait then code, wait = 4, full(KEYS[4], ARGV[6]) end
-    if wait then
-      redis.call('HINCRBY', KEYS[3], 'n', '-1')
-      return {code, wait}
-    end
-    for i = 3, 4 do
-      redis.call('HINCRBY', KEYS[i], hour, step)
-      redis.call('EXPIRE', KEYS[i], '93600')
-    end
+    if live + tonumber(ARGV[7]) > tonumber(limit) then return (first + 25) * 3600 - now end
+  end
+  local wait = full(KEYS[3], ARGV[5])
+  if wait then return {3, wait} end
+  wait = full(KEYS[4], ARGV[6])
+  if wait then return {4, wait} end
+  for i = 3, 4 do
+    redis.call('HINCRBY', KEYS[i], hour, ARGV[7])
+    redis.call('EXPIRE', KEYS[i], '93600')
   end
 end
 local entry = redis.call('XADD', KEYS[1], '*', ARGV[1], ARGV[2])
@@ -85,22 +102,20 @@ if limited then return {1, entry, sent, left} end
 return {1, entry}
 )lua";
 
-const std::string& ScriptHash() {
-  static const std::string hash = [] {
+struct Script {
+  explicit Script(std::string lua) : text(std::move(lua)) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned int size = 0;
-    EVP_Digest(kScript.data(), kScript.size(), digest.data(), &size, EVP_sha1(), nullptr);
-    return HexEncode(std::string_view(reinterpret_cast<const char*>(digest.data()), size));
-  }();
-  return hash;
-}
+    EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr);
+    hash = HexEncode(std::string_view(reinterpret_cast<const char*>(digest.data()), size));
+  }
+  // What calls it; `known`: by its hash, and it is known from now on.
+  std::string_view Command(bool known) const { return known ? "EVALSHA" : "EVAL"; }
+  std::string_view Body(bool known) const { return known ? hash : text; }
 
-// How many keys are counted at one time: one where the limits are so small that it matters.
-std::int64_t CountStep(const SubmitTerms& terms) {
-  return std::min(terms.keys_per_client, terms.keys_per_shard) < kKeysCountedExactlyBelow
-             ? 1
-             : kKeyCountStep;
-}
+  std::string text;
+  std::string hash;
+};
 
 absl::Status NotOfTheScript() {
   return absl::InternalError("the queue's answer is not one of the script");
@@ -108,21 +123,54 @@ absl::Status NotOfTheScript() {
 
 }  // namespace
 
+std::int64_t KeyBlock(const SubmitTerms& terms) {
+  return std::min(terms.keys_per_client, terms.keys_per_shard) < kKeysCountedExactlyBelow
+             ? 1
+             : kKeyBlock;
+}
+
+bool IsPlain(const SubmitTerms& terms, std::int64_t block) {
+  return block == 0 && terms.messages_per_day == 0;
+}
+
+void AppendPlainSubmits(std::string& wire, std::uint32_t shard,
+                        std::span<const PlainSubmit> messages, KnownScripts& known) {
+  static const Script script(ShortText());
+  const std::string count = std::to_string(1 + messages.size());
+  std::vector<std::string> keys;
+  keys.reserve(messages.size());
+  std::vector<std::string_view> arguments{script.Command(known.short_one),
+                                          script.Body(known.short_one), count,
+                                          redis::StreamKey(shard)};
+  for (const PlainSubmit& message : messages) {
+    keys.push_back(redis::IdempotencyKey(shard, message.terms->key_name));
+    arguments.emplace_back(keys.back());
+  }
+  for (const PlainSubmit& message : messages) {
+    arguments.push_back(message.envelope);
+    arguments.emplace_back(message.terms->record);
+  }
+  redis::AppendCommand(wire, std::span<const std::string_view>(arguments));
+  known.short_one = true;
+}
+
 void AppendSubmit(std::string& wire, std::uint32_t shard, std::string_view envelope,
-                  const SubmitTerms& terms, bool by_hash) {
+                  const SubmitTerms& terms, std::int64_t block, KnownScripts& known) {
+  static const Script script{std::string(kFullText)};
   static const std::string lifetime =
       std::to_string(std::chrono::milliseconds(kIdempotencyLifetime).count());
   // A name is needed in each place, and one of the same shard.
   const std::string record_key = terms.key_name.empty()
                                      ? redis::StreamKey(shard)
                                      : redis::IdempotencyKey(shard, terms.key_name);
-  redis::AppendCommand(
-      wire, by_hash ? "EVALSHA" : "EVAL", by_hash ? std::string_view(ScriptHash()) : kScript, "5",
-      redis::StreamKey(shard), record_key, redis::ClientKeysKey(shard, terms.client_id),
-      redis::ShardKeysKey(shard), redis::DayKey(shard, terms.client_id), redis::kEnvelopeField,
-      envelope, terms.record, lifetime, std::to_string(terms.keys_per_client),
-      std::to_string(terms.keys_per_shard), std::to_string(CountStep(terms)),
-      std::to_string(terms.messages_per_day));
+  redis::AppendCommand(wire, script.Command(known.full_one), script.Body(known.full_one), "5",
+                       redis::StreamKey(shard), record_key,
+                       redis::ClientKeysKey(shard, terms.client_id), redis::ShardKeysKey(shard),
+                       redis::DayKey(shard, terms.client_id), redis::kEnvelopeField, envelope,
+                       terms.record, lifetime, std::to_string(terms.keys_per_client),
+                       std::to_string(terms.keys_per_shard), std::to_string(block),
+                       std::to_string(terms.messages_per_day));
+  known.full_one = true;
 }
 
 absl::StatusOr<SubmitReply> ReadSubmitReply(const redis::Reply& reply) {

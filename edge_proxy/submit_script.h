@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -39,13 +40,35 @@ struct SubmitResult {
                                    // the day ends.
 };
 
-// Appends the command that submits a message under `terms`. `by_hash`: Redis knows the script
-// already; without it the command carries the script, and Redis knows it from then on.
-void AppendSubmit(std::string& wire, std::uint32_t shard, std::string_view envelope,
-                  const SubmitTerms& terms, bool by_hash);
+// How many keys are counted at one time for a message of these terms: one where the limits are so
+// small that it matters.
+std::int64_t KeyBlock(const SubmitTerms& terms);
 
-// What the script answered. `entry_id` is set for kAdded; it lives as long as the reply. Internal
-// when the reply is not one of the script.
+// The scripts that Redis knows, so that their hashes will do.
+struct KnownScripts {
+  bool short_one = false;
+  bool full_one = false;
+};
+
+// Whether a message only has its key to be looked at. `block`: how many keys it has to take room
+// for.
+bool IsPlain(const SubmitTerms& terms, std::int64_t block);
+
+// Appends the command that submits messages of one shard, each of them plain. Its reply has one
+// reply for each. A script that is not `known` goes with it, and is known then.
+struct PlainSubmit {
+  std::string_view envelope;
+  const SubmitTerms* terms = nullptr;
+};
+void AppendPlainSubmits(std::string& wire, std::uint32_t shard,
+                        std::span<const PlainSubmit> messages, KnownScripts& known);
+
+// Appends the command that submits any message under `terms`.
+void AppendSubmit(std::string& wire, std::uint32_t shard, std::string_view envelope,
+                  const SubmitTerms& terms, std::int64_t block, KnownScripts& known);
+
+// What the script answered about a message. `entry_id` is set for kAdded; it lives as long as the
+// reply. Internal when the reply is not one of the script.
 struct SubmitReply {
   SubmitResult result;
   std::string_view entry_id;

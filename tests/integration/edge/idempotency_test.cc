@@ -223,20 +223,25 @@ TEST_F(IdempotencyTest, ManyKeysAreCountedInBlocks) {
     }
     return sum;
   };
-  EXPECT_EQ(reserved(ShardKey("acme", "keys")), 128) << "room for two blocks";
-  EXPECT_EQ(reserved(ShardKey("acme", "keys:acme")), 128 + 65) << "and the number of its keys";
+  EXPECT_EQ(reserved(ShardKey("acme", "keys")), 128) << "two blocks";
+  EXPECT_EQ(reserved(ShardKey("acme", "keys:acme")), 128);
+  EXPECT_EQ(client->Ask(Keyed("key-1", GoodBody()))->status, 202) << "a replay takes no room";
 
-  // The next block would be the hundred-and-first.
-  RedisCommand({"HSET", ShardKey("acme", "keys:acme"), "n", "128"});
-  RedisCommand({"HINCRBY", ShardKey("acme", "keys:acme"),
-                std::to_string(std::chrono::duration_cast<std::chrono::hours>(
-                                   std::chrono::system_clock::now().time_since_epoch())
-                                   .count() -
-                               1),
-                "6272"});
+  // Another edge has taken the rest: what is left of the block may be used, and no other is there.
+  const auto hour = std::chrono::duration_cast<std::chrono::hours>(
+      std::chrono::system_clock::now().time_since_epoch());
+  RedisCommand(
+      {"HINCRBY", ShardKey("acme", "keys:acme"), std::to_string(hour.count() - 1), "6272"});
+  for (int i = 65; i < 128; ++i) {
+    ASSERT_EQ(client->Ask(Keyed("key-" + std::to_string(i), GoodBody()))->status, 202) << i;
+  }
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(client->Ask(Keyed("one-more", GoodBody()))->status, 429) << "again and again";
   }
+  EXPECT_EQ(client->Ask(Keyed("key-2", GoodBody()))->status, 202) << "replays go on";
+  RedisCommand({"DEL", ShardKey("acme", "keys:acme")});
+  EXPECT_EQ(client->Ask(Keyed("one-more", GoodBody()))->status, 202) << "there is room again";
+  EXPECT_EQ(reserved(ShardKey("acme", "keys:acme")), 64);
 }
 
 TEST_F(IdempotencyTest, KeysOfAShardAreBounded) {
