@@ -173,7 +173,18 @@ asio::awaitable<absl::Status> Enqueuer::Open(redis::Connection& connection) {
   const auto faults = co_await redis::UnsafeSettings(connection);
   if (!faults.ok()) co_return faults.status();
   safety_.Set(*faults);
-  co_return absl::OkStatus();
+  co_return co_await TryTransaction(connection);
+}
+
+// An account that may not begin a transaction would execute the commands of one all the same.
+asio::awaitable<absl::Status> Enqueuer::TryTransaction(redis::Connection& connection) {
+  std::string wire;
+  redis::BeginTransaction(wire);
+  redis::EndTransaction(wire);
+  const auto replies =
+      co_await connection.Exchange(std::move(wire), redis::kTransactionReplies, kExchangeTimeout);
+  if (!replies.ok()) co_return replies.status();
+  co_return redis::CommandReplies(*replies).status();
 }
 
 asio::awaitable<absl::Status> Enqueuer::Pump(redis::Connection& connection) {
@@ -183,7 +194,8 @@ asio::awaitable<absl::Status> Enqueuer::Pump(redis::Connection& connection) {
       status = co_await Ping(connection);
     } else if (!stopping_) {
       const Clock::time_point due =
-          last_flush_ + FlushInterval(settings_.flush_interval, settings_.registration_age());
+          last_flush_ + FlushInterval(settings_.flush_interval, last_pipeline_messages_,
+                                      settings_.registration_age());
       if (Clock::now() < due) co_await Sleep(due);
       if (!waiting_.empty()) status = co_await Flush(connection);
     }
@@ -215,6 +227,7 @@ asio::awaitable<absl::Status> Enqueuer::Ping(redis::Connection& connection) {
 asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
   last_flush_ = Clock::now();
   std::vector<Waiter> pipeline = TakePipeline();
+  last_pipeline_messages_ = pipeline.size();
   std::size_t bytes = 0;
   for (const Waiter& waiter : pipeline) bytes += waiter.envelope.size();
   Commands commands = CommandsOf(pipeline);
@@ -232,9 +245,15 @@ asio::awaitable<absl::Status> Enqueuer::Flush(redis::Connection& connection) {
     Fail(pipeline, absl::UnavailableError("the connection to the queue broke"));
     co_return replies.status();
   }
-  MeasureRate(pipeline.size());
+  if (replies->front().IsError()) {
+    // Then each command was one by itself, and what became of them is not known.
+    connected_ = false;
+    Fail(pipeline, absl::UnavailableError("the queue takes no transactions"));
+    co_return replies->front().ToStatus();
+  }
   auto answers = redis::CommandReplies(*replies);
   if (answers.ok()) {
+    MeasureRate(pipeline.size());
     Settle(pipeline, RepliesOf(commands, *answers));
   } else {
     Refused(pipeline, answers.status());

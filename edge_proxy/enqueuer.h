@@ -113,6 +113,7 @@ class Enqueuer {
 
   boost::asio::awaitable<void> Run();
   boost::asio::awaitable<absl::Status> Open(redis::Connection& connection);
+  boost::asio::awaitable<absl::Status> TryTransaction(redis::Connection& connection);
   // Sends pipelines until the connection breaks.
   boost::asio::awaitable<absl::Status> Pump(redis::Connection& connection);
   boost::asio::awaitable<absl::Status> Flush(redis::Connection& connection);
@@ -128,6 +129,10 @@ class Enqueuer {
     std::vector<std::vector<std::size_t>> messages;  // By command: places in the pipeline.
   };
   Commands CommandsOf(const std::vector<Waiter>& pipeline);
+  // Takes the room for its key. True for a message of which nothing but its key is to be looked at.
+  bool TakeRoom(const Waiter& waiter);
+  void AppendKeyed(const std::vector<Waiter>& pipeline, std::uint32_t shard,
+                   std::vector<std::size_t>& places, Commands& commands);
   void AppendCommandOf(const Waiter& waiter, std::string& wire);
   // The reply to each message.
   static std::vector<redis::Reply> RepliesOf(const Commands& commands,
@@ -159,6 +164,7 @@ class Enqueuer {
   std::size_t waiting_reported_ = 0;
   double per_second_ = 0;  // Messages acknowledged of late; 0 before the first.
   Clock::time_point last_flush_;
+  std::size_t last_pipeline_messages_ = 0;
   boost::asio::steady_timer timer_;
   KnownScripts known_scripts_;  // On this connection.
   KeyAllowance key_allowance_;

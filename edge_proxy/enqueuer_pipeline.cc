@@ -51,35 +51,43 @@ Enqueuer::Commands Enqueuer::CommandsOf(const std::vector<Waiter>& pipeline) {
   for (const Waiter& waiter : pipeline) bytes += waiter.envelope.size() + kCommandOverhead;
   commands.wire.reserve(bytes);
   commands.messages.reserve(pipeline.size());
-  std::map<std::uint32_t, std::vector<std::size_t>> plain;  // By shard.
+  std::map<std::uint32_t, std::vector<std::size_t>> keyed;  // That go together, by shard.
   redis::BeginTransaction(commands.wire);
   for (std::size_t i = 0; i < pipeline.size(); ++i) {
     const Waiter& waiter = pipeline[i];
-    if (IsUnderTerms(waiter)) {
-      const SubmitTerms& terms = *waiter.terms->terms;
-      waiter.terms->key_block =
-          terms.key_name.empty()
-              ? 0
-              : key_allowance_.Use(terms.client_id, KeyBlock(terms), Clock::now());
-      if (IsPlain(terms, waiter.terms->key_block)) {
-        plain[waiter.shard].push_back(i);
-        continue;
-      }
+    if (TakeRoom(waiter)) {
+      keyed[waiter.shard].push_back(i);
+      continue;
     }
+    // A client's messages keep their order, so those before it go first.
+    AppendKeyed(pipeline, waiter.shard, keyed[waiter.shard], commands);
     AppendCommandOf(waiter, commands.wire);
     commands.messages.push_back({i});
   }
-  std::vector<PlainSubmit> submits;
-  for (auto& [shard, places] : plain) {
-    submits.clear();
-    for (const std::size_t place : places) {
-      submits.push_back({pipeline[place].envelope, &*pipeline[place].terms->terms});
-    }
-    AppendPlainSubmits(commands.wire, shard, submits, known_scripts_);
-    commands.messages.push_back(std::move(places));
-  }
+  for (auto& [shard, places] : keyed) AppendKeyed(pipeline, shard, places, commands);
   redis::EndTransaction(commands.wire);
   return commands;
+}
+
+bool Enqueuer::TakeRoom(const Waiter& waiter) {
+  if (!IsUnderTerms(waiter)) return false;
+  const SubmitTerms& terms = *waiter.terms->terms;
+  if (terms.key_name.empty()) return false;
+  waiter.terms->key_block = key_allowance_.Use(terms.client_id, KeyBlockMax(terms), Clock::now());
+  return waiter.terms->key_block == 0 && terms.messages_per_day == 0;
+}
+
+void Enqueuer::AppendKeyed(const std::vector<Waiter>& pipeline, std::uint32_t shard,
+                           std::vector<std::size_t>& places, Commands& commands) {
+  if (places.empty()) return;
+  std::vector<KeyedMessage> messages;
+  messages.reserve(places.size());
+  for (const std::size_t place : places) {
+    messages.push_back({pipeline[place].envelope, &*pipeline[place].terms->terms});
+  }
+  AppendKeyedMessages(commands.wire, shard, messages, known_scripts_);
+  commands.messages.push_back(std::move(places));
+  places.clear();
 }
 
 void Enqueuer::AppendCommandOf(const Waiter& waiter, std::string& wire) {
@@ -116,8 +124,8 @@ void Enqueuer::AccountKey(const Terms& terms, SubmitResult::Kind kind) {
   const bool added = kind == Kind::kAdded;
   if (!added) key_allowance_.Return(client_id, terms.key_block);
   if (terms.key_block == 0) return;
-  const bool refused = kind == Kind::kClientFull || kind == Kind::kShardFull;
-  if (added || refused) key_allowance_.Note(client_id, refused);
+  if (added) key_allowance_.Granted(client_id);
+  if (kind == Kind::kClientFull || kind == Kind::kShardFull) key_allowance_.Refused(client_id);
 }
 
 void Enqueuer::SendAgain(std::vector<Waiter>& pipeline, std::vector<redis::Reply>& replies) {
@@ -189,7 +197,10 @@ void Enqueuer::Settle(std::vector<Waiter>& pipeline, std::vector<redis::Reply> r
 void Enqueuer::Refused(std::vector<Waiter>& pipeline, const absl::Status& status) {
   metrics_.errors(EnqueueFault::kRefused).Increment(static_cast<double>(pipeline.size()));
   LogRefused(status);
-  key_allowance_.Clear();
+  for (const Waiter& waiter : pipeline) {
+    if (IsUnderTerms(waiter)) AccountKey(*waiter.terms, SubmitResult::Kind::kFailed);
+  }
+  known_scripts_ = {};
   Fail(pipeline, absl::UnavailableError(kRefusedMessage));
 }
 

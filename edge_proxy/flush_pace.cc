@@ -6,12 +6,13 @@
 
 namespace postern::edge {
 
-std::chrono::microseconds FlushInterval(std::chrono::microseconds base,
+std::chrono::microseconds FlushInterval(std::chrono::microseconds base, std::size_t messages,
                                         std::chrono::milliseconds registration_age) {
   const auto late = std::clamp(registration_age - kRegistrationAgeUsual,
                                std::chrono::milliseconds(0), kRegistrationAgeSpan);
-  const std::chrono::microseconds most = std::max(base, kFlushIntervalMax);
-  return base + (most - base) * late.count() / kRegistrationAgeSpan.count();
+  const std::chrono::microseconds paced = std::chrono::seconds(messages);
+  return std::max(base,
+                  paced / kPacedMessagesPerSecond * late.count() / kRegistrationAgeSpan.count());
 }
 
 }  // namespace postern::edge

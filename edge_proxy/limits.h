@@ -36,7 +36,8 @@ inline constexpr std::size_t kIdempotencyKeyBytesMax = 255;
 // --- Idempotency ---
 // How long the queue remembers a key, from the first request with it.
 inline constexpr std::chrono::hours kIdempotencyLifetime{24};
-// Keys are counted in blocks of so many, and one by one where a limit is below the second number.
+// Keys are counted in blocks of up to so many, and one by one where a limit is below the second
+// number.
 inline constexpr std::int64_t kKeyBlock = 64;
 inline constexpr std::int64_t kKeysCountedExactlyBelow = 100 * kKeyBlock;
 // A block is used no longer, since it is counted under the hour in which it was taken.
@@ -55,8 +56,8 @@ inline constexpr std::size_t kWaitingMessagesMax = 8'192;
 inline constexpr std::size_t kWaitingBytesMax = 16 * 1024 * 1024;
 // One pipeline. More waits for the next, so that one exchange stays well under its timeout.
 inline constexpr std::size_t kPipelineMessagesMax = 1'024;
-// Pipelines are spaced wider, up to this, while deliveries lag: see flush_pace.h.
-inline constexpr std::chrono::microseconds kFlushIntervalMax{20'000};
+// A lane whose deliveries lag as far as they can takes in so much: see flush_pace.h.
+inline constexpr std::int64_t kPacedMessagesPerSecond = 5'000;
 // Registrations take this long when deliveries keep up; so much more means that they do not.
 inline constexpr std::chrono::milliseconds kRegistrationAgeUsual{200};
 inline constexpr std::chrono::milliseconds kRegistrationAgeSpan{800};

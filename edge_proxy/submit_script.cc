@@ -18,13 +18,14 @@
 namespace postern::edge {
 namespace {
 
-// The message first, its key last: cut between the two, a message is there twice (the register
-// takes it once), where the other order would answer for a message that is not there.
+// The message first, its key last: between the two a message would be there twice when its client
+// sends it again, where the other order would answer for a message that is not there. Redis runs a
+// script whole and writes it to its file as one transaction, so neither comes about.
 //
 // Every call and every value that comes in costs Redis about a microsecond, so most messages with a
 // key go by a script that does no more than it has to, those of a shard together. KEYS: stream, a
 // record of each message. ARGV: envelope and record of each.
-std::string ShortText() {
+std::string KeyedText() {
   return StrCat(R"lua(
 local replies = {}
 for i = 1, #ARGV / 2 do
@@ -123,35 +124,30 @@ absl::Status NotOfTheScript() {
 
 }  // namespace
 
-std::int64_t KeyBlock(const SubmitTerms& terms) {
+std::int64_t KeyBlockMax(const SubmitTerms& terms) {
   return std::min(terms.keys_per_client, terms.keys_per_shard) < kKeysCountedExactlyBelow
              ? 1
              : kKeyBlock;
 }
 
-bool IsPlain(const SubmitTerms& terms, std::int64_t block) {
-  return block == 0 && terms.messages_per_day == 0;
-}
-
-void AppendPlainSubmits(std::string& wire, std::uint32_t shard,
-                        std::span<const PlainSubmit> messages, KnownScripts& known) {
-  static const Script script(ShortText());
+void AppendKeyedMessages(std::string& wire, std::uint32_t shard,
+                         std::span<const KeyedMessage> messages, KnownScripts& known) {
+  static const Script script(KeyedText());
   const std::string count = std::to_string(1 + messages.size());
   std::vector<std::string> keys;
   keys.reserve(messages.size());
-  std::vector<std::string_view> arguments{script.Command(known.short_one),
-                                          script.Body(known.short_one), count,
-                                          redis::StreamKey(shard)};
-  for (const PlainSubmit& message : messages) {
+  std::vector<std::string_view> arguments{script.Command(known.keyed), script.Body(known.keyed),
+                                          count, redis::StreamKey(shard)};
+  for (const KeyedMessage& message : messages) {
     keys.push_back(redis::IdempotencyKey(shard, message.terms->key_name));
     arguments.emplace_back(keys.back());
   }
-  for (const PlainSubmit& message : messages) {
+  for (const KeyedMessage& message : messages) {
     arguments.push_back(message.envelope);
     arguments.emplace_back(message.terms->record);
   }
   redis::AppendCommand(wire, std::span<const std::string_view>(arguments));
-  known.short_one = true;
+  known.keyed = true;
 }
 
 void AppendSubmit(std::string& wire, std::uint32_t shard, std::string_view envelope,
@@ -163,14 +159,13 @@ void AppendSubmit(std::string& wire, std::uint32_t shard, std::string_view envel
   const std::string record_key = terms.key_name.empty()
                                      ? redis::StreamKey(shard)
                                      : redis::IdempotencyKey(shard, terms.key_name);
-  redis::AppendCommand(wire, script.Command(known.full_one), script.Body(known.full_one), "5",
-                       redis::StreamKey(shard), record_key,
-                       redis::ClientKeysKey(shard, terms.client_id), redis::ShardKeysKey(shard),
-                       redis::DayKey(shard, terms.client_id), redis::kEnvelopeField, envelope,
-                       terms.record, lifetime, std::to_string(terms.keys_per_client),
-                       std::to_string(terms.keys_per_shard), std::to_string(block),
-                       std::to_string(terms.messages_per_day));
-  known.full_one = true;
+  redis::AppendCommand(
+      wire, script.Command(known.full), script.Body(known.full), "5", redis::StreamKey(shard),
+      record_key, redis::ClientKeysKey(shard, terms.client_id), redis::ShardKeysKey(shard),
+      redis::DayKey(shard, terms.client_id), redis::kEnvelopeField, envelope, terms.record,
+      lifetime, std::to_string(terms.keys_per_client), std::to_string(terms.keys_per_shard),
+      std::to_string(block), std::to_string(terms.messages_per_day));
+  known.full = true;
 }
 
 absl::StatusOr<SubmitReply> ReadSubmitReply(const redis::Reply& reply) {

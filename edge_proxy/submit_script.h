@@ -40,30 +40,28 @@ struct SubmitResult {
                                    // the day ends.
 };
 
-// How many keys are counted at one time for a message of these terms: one where the limits are so
-// small that it matters.
-std::int64_t KeyBlock(const SubmitTerms& terms);
+// How many keys may be counted at one time for a message of these terms: one where the limits are
+// so small that it matters.
+std::int64_t KeyBlockMax(const SubmitTerms& terms);
 
 // The scripts that Redis knows, so that their hashes will do.
 struct KnownScripts {
-  bool short_one = false;
-  bool full_one = false;
+  bool keyed = false;
+  bool full = false;
 };
 
-// Whether a message only has its key to be looked at. `block`: how many keys it has to take room
-// for.
-bool IsPlain(const SubmitTerms& terms, std::int64_t block);
-
-// Appends the command that submits messages of one shard, each of them plain. Its reply has one
-// reply for each. A script that is not `known` goes with it, and is known then.
-struct PlainSubmit {
+// Appends the command that submits messages of one shard of which nothing but their keys is to be
+// looked at. Its reply has one reply for each. A script that is not `known` goes with it, and is
+// known then.
+struct KeyedMessage {
   std::string_view envelope;
   const SubmitTerms* terms = nullptr;
 };
-void AppendPlainSubmits(std::string& wire, std::uint32_t shard,
-                        std::span<const PlainSubmit> messages, KnownScripts& known);
+void AppendKeyedMessages(std::string& wire, std::uint32_t shard,
+                         std::span<const KeyedMessage> messages, KnownScripts& known);
 
-// Appends the command that submits any message under `terms`.
+// Appends the command that submits any message under `terms`. `block`: how many keys it has to take
+// room for, or 0.
 void AppendSubmit(std::string& wire, std::uint32_t shard, std::string_view envelope,
                   const SubmitTerms& terms, std::int64_t block, KnownScripts& known);
 

@@ -25,8 +25,8 @@ namespace postern::worker {
 // Delivers entries to the main server, many in a call and several calls at a time. Each entry ends
 // in one of three ways: acknowledged (delivered or dead), given back (a failed attempt: it stays
 // pending in Redis and is claimed after the retry interval), or kept, while the server cannot be
-// reached. A call that takes too long makes the following ones smaller, until they succeed. All
-// calls on the io_context's thread, but `server_away`.
+// reached. A call that takes too long makes the batches that are filled after it smaller, until
+// they succeed. All calls on the io_context's thread, but `server_away`.
 class Deliverer {
  public:
   struct Options {

@@ -4,3 +4,5 @@ SELECT client_id, 86400, start_s DIV 86400 * 86400 AS day_s, SUM(accepted), SUM(
 FROM statistics
 WHERE seconds = 3600
 GROUP BY client_id, day_s
+ON DUPLICATE KEY UPDATE accepted = VALUES(accepted), delivered = VALUES(delivered), dead = VALUES(dead),
+  failed_attempts = VALUES(failed_attempts)

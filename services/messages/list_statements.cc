@@ -157,13 +157,16 @@ std::int64_t SendersLookedAt(const MessageQuery& query) {
   return std::int64_t{query.limit} * kSendersPerRow;
 }
 
+bool SendersInOrder(const MessageQuery& query) { return Narrow(query) == nullptr; }
+
 ListStatement NextSenders(const MessageQuery& query) {
   const char* const narrow = Narrow(query);
   auto condition = std::make_shared<Condition>();
   AddCommon(query, *condition);
   condition->AddValue(SendersLookedAt(query));
   ListStatement statement;
-  statement.sql = StrCat(kSenders, narrow == nullptr ? "" : narrow, condition->sql(), Order(query));
+  statement.sql = narrow == nullptr ? StrCat(kSenders, condition->sql(), Order(query))
+                                    : StrCat(kSenders, narrow, condition->sql(), " LIMIT ?");
   statement.values = condition->values();
   statement.condition = std::move(condition);
   return statement;

@@ -50,11 +50,12 @@ ListStatement DeliveredStatement(const MessageQuery& query);
 // Whether an index leads to the delivered messages: one that is asked in every partition.
 bool IsLedByIndex(const MessageQuery& query);
 
-// For several clients: id and client of the next SendersLookedAt messages, of the number or
-// reference where one is asked for. Those of a user's clients among them mostly fill a page, or
-// there are no more.
+// For several clients: id and client of the next SendersLookedAt messages. Those of a user's
+// clients among them mostly fill a page. Of a number or reference, where one is asked for, so many
+// in no order, which tells when there are no more: sorting all that it ever had would cost more.
 bool HasSeveralClients(const MessageQuery& query);
 std::int64_t SendersLookedAt(const MessageQuery& query);
+bool SendersInOrder(const MessageQuery& query);
 ListStatement NextSenders(const MessageQuery& query);
 
 // All statements of a list, for a look at their plans.

@@ -56,13 +56,16 @@ absl::StatusOr<bool> SelectBySenders(db::Connection& connection, const MessageQu
   const ListStatement senders = NextSenders(query);
   absl::Status status = connection.Query(senders.sql, senders.values, [&](const db::Row& row) {
     ++looked_at;
-    if (ids.size() < limit && clients.contains(row.String(1))) ids.push_back(row.String(0));
+    if (clients.contains(row.String(1))) ids.push_back(row.String(0));
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
   const bool complete = looked_at < SendersLookedAt(query);
-  if (ids.size() < limit && !complete) return false;
+  if (!complete && (ids.size() < limit || !SendersInOrder(query))) return false;
   if (ids.empty()) return true;
+  std::sort(ids.begin(), ids.end());
+  if (!query.after.has_value()) std::reverse(ids.begin(), ids.end());
+  ids.resize(std::min(ids.size(), limit));
   std::vector<db::Value> values;
   const std::size_t places = std::bit_ceil(ids.size());
   for (std::size_t i = 0; i < places; ++i) {

@@ -78,6 +78,7 @@ absl::Status ServerProcess::WaitUntilReady(const std::string& program) {
 void ServerProcess::End(int signal) {
   if (pid_ == 0) return;
   ::kill(pid_, signal);
+  ::kill(pid_, SIGCONT);  // A paused one would not hear of it.
   ::waitpid(pid_, nullptr, 0);
   pid_ = 0;
 }

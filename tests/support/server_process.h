@@ -28,7 +28,8 @@ class ServerProcess {
   // 0 while it does not run.
   pid_t pid() const { return pid_; }
 
-  // Starts `arguments`, with an empty log, and waits for half a minute until it is ready.
+  // On a thread that lives as long as the server is to: the kernel ends it with the thread. Starts
+  // `arguments`, with an empty log, and waits for half a minute until it is ready.
   // Unavailable with its log when it ends before, as for a port that is taken.
   absl::Status Launch(std::vector<std::string> arguments);
   // Orderly end (SIGTERM), waited for.

@@ -17,7 +17,8 @@ void EndTransaction(std::string& wire);
 inline constexpr std::size_t kTransactionReplies = 2;
 
 // The replies to a transaction's commands, out of those of its exchange. When Redis refused it as a
-// whole, the first command's error (see Reply::ToStatus): nothing was executed then.
+// whole, the first error (see Reply::ToStatus): nothing was executed then, unless that error is the
+// first reply: without MULTI each command is executed by itself.
 absl::StatusOr<std::vector<Reply>> CommandReplies(const std::vector<Reply>& exchange);
 
 }  // namespace postern::redis

@@ -126,6 +126,23 @@ TEST_F(BatchTest, KeysBelongToMessages) {
   EXPECT_EQ(alone->fields.at("idempotent-replayed"), "true");
 }
 
+TEST_F(BatchTest, MessagesWithAndWithoutKeysKeepTheirOrder) {
+  StartAll();
+  json batch = BatchOf(300);
+  for (std::size_t i = 0; i < 300; ++i) {
+    if (i % 7 != 0) batch["messages"][i]["idempotency_key"] = "key-" + std::to_string(i);
+  }
+  const json body = Json(Send(batch));
+  ASSERT_EQ(body["accepted"], 300);
+  const auto envelopes = QueuedEnvelopes();
+  ASSERT_EQ(envelopes.size(), 300U);
+  for (std::size_t i = 0; i < envelopes.size(); ++i) {
+    ASSERT_EQ(body["outcomes"][i]["message"]["id"], Uuid::FromBytes(envelopes[i].id())->ToString())
+        << i;
+  }
+  EXPECT_EQ(Json(Send(batch))["outcomes"][299]["replayed"], true);
+}
+
 TEST_F(BatchTest, WhatIsNoBatchIsRefusedWhole) {
   StartAll();
   const auto client = Connect();

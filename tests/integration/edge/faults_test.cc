@@ -112,6 +112,18 @@ TEST_F(FaultsTest, RedisTurnedUnsafeGetsNoMoreMessages) {
   EXPECT_TRUE(Eventually([&] { return PostGives(202); }));
 }
 
+// Redis would execute what stands in a transaction all the same, and refuse only its end.
+TEST_F(FaultsTest, AnAccountWithoutTransactionsGetsNoMessages) {
+  StartAll();
+  ASSERT_EQ(Post()->status, 202);
+  RedisCommand({"ACL", "SETUSER", "edge", "-multi", "-exec"});
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(PostGives(503)) << i;
+  EXPECT_TRUE(Eventually([&] { return !Ready(); }));
+  EXPECT_LE(QueuedEnvelopes().size(), 2U) << "the one by which it was found out";
+  RedisCommand({"ACL", "SETUSER", "edge", "+multi", "+exec"});
+  EXPECT_TRUE(Eventually([&] { return PostGives(202); }));
+}
+
 TEST_F(FaultsTest, RedisAwayAtStartIsWaitedFor) {
   StartRedis({});
   redis_->Stop();
