@@ -85,7 +85,9 @@ test("a main server that is away is said so, and the page comes back by itself",
   const window = await openWindow();
   const { page } = window;
   await signIn(page, world.people.user);
-  await window.during([/status of 503 \(Service Unavailable\) \S+\/messages$/], async () => {
+  // The page that it leaves may still ask for its figures.
+  const away = [/status of 503 \(Service Unavailable\) \S+$/, /Response Status Error Code 503 from \/dashboard\//];
+  await window.during(away, async () => {
     await control("stop/server-1");
     try {
       await page.goto("/messages");
