@@ -28,8 +28,8 @@ struct Settings {
   std::string redis_trust_file;
   std::string server_target;
   std::chrono::milliseconds retry_interval{30'000};
-  std::int64_t in_flight_max = 4096;
-  std::int64_t batch_max = 512;
+  std::int64_t in_flight_max = 8192;
+  std::int64_t batch_max = 1000;
   std::chrono::milliseconds read_interval{15};
   std::chrono::milliseconds drain_timeout{30'000};
 };

@@ -17,7 +17,7 @@ inline constexpr std::chrono::seconds kCallTimeoutMax{30};
 inline constexpr std::size_t kWriterMessagesMax = 32'768;
 // Rows in one transaction: enough to make the commit cheap, little enough to keep locks and redo
 // short.
-inline constexpr std::size_t kTransactionRowsMax = 1024;
+inline constexpr std::size_t kTransactionRowsMax = 2048;
 // Registrations that a transaction takes in even when it is full.
 inline constexpr std::size_t kDueRegistrationsMin = 256;
 // How often a transaction that met a deadlock is run again before its messages are sent back.

@@ -31,7 +31,7 @@ TEST(WorkerSettings, ReadsFileAndKeepsDefaults) {
   EXPECT_EQ(settings.mesh.key, "/keys/mesh.key");
   EXPECT_EQ(settings.redis_port, 6380);
   EXPECT_EQ(settings.retry_interval, 5s);
-  EXPECT_EQ(settings.in_flight_max, 4096);
+  EXPECT_EQ(settings.in_flight_max, 8192);
   EXPECT_EQ(settings.ops_port, 9100);
 }
 
