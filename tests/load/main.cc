@@ -70,6 +70,8 @@ CLI::App* AddPreload(CLI::App& app, PreloadSettings& settings) {
   preload->add_option("--days", settings.days, "Accepted over so many days, up to an hour ago.")
       ->check(CLI::Range(1, 365))
       ->capture_default_str();
+  preload->add_flag("--delivered-only", settings.delivered_only,
+                    "None that is dead or to be tried again.");
   preload->add_option("--master-key", settings.master_key_file, "The main server's master keys.")
       ->required();
   preload->add_option("--index-key", settings.index_key_file, "The main server's index key.")

@@ -213,13 +213,14 @@ class Load:
             self._child.wait()
 
 
-def preload(build: Path, stack: Stack, messages: int, clients: int, days: int = 1, sample: Path | None = None) -> dict:
+def preload(build: Path, stack: Stack, messages: int, clients: int, days: int = 1, sample: Path | None = None,
+            delivered_only: bool = False) -> dict:
     """Fills the register of a stack whose programs never ran; says how fast. `sample`: a new file for some of the messages."""
     note(f"storing {messages} messages of {clients} clients")
     secrets = stack.folder / "secrets"
     command = [str(build / "bin" / "postern-load"), "preload", "--messages", str(messages), "--clients", str(clients), "--days",
                str(days), "--ctl-config", str(stack.ctl_config), "--master-key", str(secrets / "master.key"), "--index-key",
-               str(secrets / "index.key"), *(["--sample", str(sample)] if sample else [])]
+               str(secrets / "index.key"), *(["--sample", str(sample)] if sample else []), *(["--delivered-only"] if delivered_only else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ProcessError(done.stderr.strip())

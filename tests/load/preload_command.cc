@@ -178,6 +178,7 @@ absl::Status Preload(const PreloadSettings& settings) {
   PreloadPlan plan;
   plan.messages = settings.messages;
   plan.clients = settings.clients;
+  plan.delivered_only = settings.delivered_only;
   plan.end_us = NowMicros() - kHourMicros;
   plan.begin_us = plan.end_us - settings.days * kDayHours * kHourMicros;
   absl::Status status = CheckEmpty(**connection);

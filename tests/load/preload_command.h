@@ -9,6 +9,7 @@ struct PreloadSettings {
   std::int64_t messages = 1'000'000;
   std::int64_t clients = 50;
   std::int64_t days = 1;
+  bool delivered_only = false;
   std::string ctl_config;
   std::string master_key_file;
   std::string index_key_file;

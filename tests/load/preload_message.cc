@@ -44,10 +44,10 @@ PreloadMessage PreloadMessages::Make(std::int64_t place) {
   message.number = absl::StrFormat("+1%05d%07d", client, number);
   message.client_ref = place % kCommonRefEvery == 0 ? "newsletter" : StrCat("ref-", place);
   message.body = MakeBody();
-  if (place % kRetriedEvery == kRetriedEvery - 1) {
+  if (!plan_.delivered_only && place % kRetriedEvery == kRetriedEvery - 1) {
     message.state = v1::MESSAGE_STATE_RETRYING;
     message.reason = messages::kDataKeyUnknown;
-  } else if (place % kDeadEvery == kDeadEvery / 2) {
+  } else if (!plan_.delivered_only && place % kDeadEvery == kDeadEvery / 2) {
     message.state = v1::MESSAGE_STATE_DEAD;
     message.reason =
         kDeadReasons[static_cast<std::size_t>(place / kDeadEvery) % kDeadReasons.size()];

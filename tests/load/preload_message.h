@@ -14,8 +14,9 @@ namespace postern::load {
 struct PreloadPlan {
   std::int64_t messages = 0;
   std::int64_t clients = 0;
-  std::int64_t begin_us = 0;  // When the first one was accepted, since the Unix epoch.
-  std::int64_t end_us = 0;    // After the last one. They are spread evenly.
+  std::int64_t begin_us = 0;    // When the first one was accepted, since the Unix epoch.
+  std::int64_t end_us = 0;      // After the last one. They are spread evenly.
+  bool delivered_only = false;  // None is dead or to be tried again.
 };
 
 // One message as if it had come and gone its way.
