@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "services/common/base/encoding.h"
 #include "services/common/rpc/deadline.h"
 #include "services/common/rpc/status.h"
 #include "services/messages/call_guard.h"
@@ -30,16 +29,5 @@ void RunOnDatabase(db::Executor& database, grpc::CallbackServerContext* context,
   };
   if (!database.TrySubmit(deadline, std::move(run))) reactor->Finish(TooMuchInHand());
 }
-
-absl::StatusOr<Uuid> IdOfPageToken(const std::string& token) {
-  if (token.empty()) return Uuid();
-  const absl::StatusOr<std::string> bytes = HexDecode(token);
-  const absl::StatusOr<Uuid> last =
-      bytes.ok() ? Uuid::FromBytes(*bytes) : absl::StatusOr<Uuid>(bytes.status());
-  if (!last.ok()) return absl::InvalidArgumentError("page_token is not one of ours");
-  return last;
-}
-
-std::string PageTokenOf(const Uuid& last) { return HexEncode(last.bytes()); }
 
 }  // namespace postern::messages

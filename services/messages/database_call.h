@@ -5,8 +5,6 @@
 #include <functional>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "services/common/base/uuid.h"
 #include "services/common/db/executor.h"
 
 namespace postern::messages {
@@ -17,10 +15,5 @@ namespace postern::messages {
 void RunOnDatabase(db::Executor& database, grpc::CallbackServerContext* context,
                    grpc::ServerUnaryReactor* reactor,
                    std::function<absl::Status(db::Connection&)> work);
-
-// A page token is the last id of the page before, in hexadecimal; empty for the first page, which
-// is the nil id.
-absl::StatusOr<Uuid> IdOfPageToken(const std::string& token);
-std::string PageTokenOf(const Uuid& last);
 
 }  // namespace postern::messages

@@ -9,6 +9,7 @@
 #include "services/messages/dead_letters.h"
 #include "services/messages/envelope_check.h"
 #include "services/messages/limits.h"
+#include "services/messages/page_token.h"
 
 namespace postern::messages {
 namespace {

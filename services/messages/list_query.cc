@@ -7,8 +7,8 @@
 
 #include "services/common/base/strings.h"
 #include "services/common/base/utf8.h"
-#include "services/messages/database_call.h"
 #include "services/messages/limits.h"
+#include "services/messages/page_token.h"
 
 namespace postern::messages {
 

@@ -5,6 +5,7 @@
 
 #include "services/common/rpc/status.h"
 #include "services/messages/database_call.h"
+#include "services/messages/page_token.h"
 #include "services/messages/queue_state.h"
 
 namespace postern::messages {

@@ -6,10 +6,10 @@
 #include "postern/v1/message_service.pb.h"
 #include "services/common/base/time.h"
 #include "services/common/base/uuid.h"
-#include "services/messages/database_call.h"
 #include "services/messages/envelope_check.h"
 #include "services/messages/limits.h"
 #include "services/messages/list_query.h"
+#include "services/messages/page_token.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/queue_entry.h"
 

@@ -27,8 +27,11 @@ bool IsHostCharacter(char c) {
          std::string_view("-._~%!$&'()*+,;=:[]").find(c) != std::string_view::npos;
 }
 
-bool HasBareLineFeed(const beast::flat_buffer& in) {
+// Whether a header that Beast finds incomplete holds a line end that Beast does not take for one,
+// or an end of header that Beast has passed, in a request line that is none.
+bool WaitsInVain(const beast::flat_buffer& in) {
   const std::string_view text(static_cast<const char*>(in.data().data()), in.size());
+  if (text.find("\r\n\r\n") != text.npos) return true;
   for (std::size_t at = text.find('\n'); at != std::string_view::npos;
        at = text.find('\n', at + 1)) {
     if (at == 0 || text[at - 1] != '\r') return true;
@@ -40,7 +43,8 @@ bool HasBareLineFeed(const beast::flat_buffer& in) {
 
 RequestParser::RequestParser(std::size_t header_bytes, std::size_t body_bytes, LargePath large)
     : header_bytes_(header_bytes), body_bytes_(body_bytes), large_(large) {
-  header_limit(static_cast<std::uint32_t>(header_bytes));
+  // Beast counts the request line and the fields each for itself; Feed counts all.
+  header_limit(static_cast<std::uint32_t>(header_bytes + 1));
   body_limit(body_bytes);
   eager(true);
 }
@@ -50,19 +54,17 @@ RequestParser::State RequestParser::Feed(beast::flat_buffer& in) {
   const bool in_header = !is_header_done();
   const std::size_t used = put(in.data(), ec);
   in.consume(used);
-  if (ec == beast::http::error::need_more) {
-    // Beast's own limit starts anew with every field it has taken.
-    if (in_header) header_used_ += used;
-    if (!is_header_done() && header_used_ + in.size() > header_bytes_) {
+  if (ec && ec != beast::http::error::need_more) return RefuseByParserError(ec);
+  if (in_header) {
+    header_used_ += used - request_.body.size();
+    const std::size_t waiting = is_header_done() ? 0 : in.size();
+    if (header_used_ + waiting > header_bytes_) {
       return RefuseByParserError(beast::http::error::header_limit);
     }
-    // Beast would wait for a proper end of the header, which then never comes.
-    if (!is_header_done() && HasBareLineFeed(in)) {
-      return RefuseByParserError(beast::http::error::bad_line_ending);
-    }
-    return State::kNeedMore;
   }
-  if (ec) return RefuseByParserError(ec);
+  if (!is_header_done() && WaitsInVain(in)) {
+    return RefuseByParserError(beast::http::error::bad_line_ending);
+  }
   return is_done() ? State::kComplete : State::kNeedMore;
 }
 

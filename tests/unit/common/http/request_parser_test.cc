@@ -70,6 +70,13 @@ std::string Post(const std::string& fields, const std::string& body = "hello") {
   return "POST /m HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n" + body;
 }
 
+// A request whose header takes that many bytes.
+std::string HeaderOf(std::size_t bytes) {
+  const std::string line = "GET /m HTTP/1.1\r\n";
+  const std::string host = "Host: a\r\nX: ";
+  return line + host + std::string(bytes - line.size() - host.size() - 4, 'x') + "\r\n\r\n";
+}
+
 const Case kCases[] = {
     {"plain", Post("Content-Length: 5\r\n"), 0},
     {"lower_case_names", Post("content-length: 5\r\n"), 0},
@@ -135,6 +142,9 @@ const Case kCases[] = {
     {"field_without_colon", Post("Nonsense\r\nContent-Length: 5\r\n"), 400},
     {"field_without_name", Post(": a\r\nContent-Length: 5\r\n"), 400},
     {"bad_connection", Post("Connection: \"\r\nContent-Length: 5\r\n"), 400},
+    {"version_that_spans_the_end_of_header", "ST /p:ab 3\r\n\r\nabc", 400},
+    {"header_at_limit", HeaderOf(kHeaderMax), 0},
+    {"header_one_byte_over_limit", HeaderOf(kHeaderMax + 1), 431},
     {"one_field_too_large", Post("X: " + std::string(kHeaderMax, 'a') + "\r\n"), 431},
     {"target_too_large", "GET /" + std::string(kHeaderMax, 'a') + " HTTP/1.1\r\n\r\n", 431},
     {"many_small_fields", Post([] {
