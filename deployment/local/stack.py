@@ -40,7 +40,8 @@ class Stack:
     `clients`: how many (client-00, client-01, …) or their ids; each is registered with its certificate.
     `workers`: how many.
     `portals`: how many.
-    `overrides`: configuration keys by program kind or instance: {"worker": {"retry_interval_ms": 500}}.
+    `overrides`: configuration keys by program kind or instance: {"worker": {"retry_interval_ms": 500}}; those of "redis"
+    and "mariadb" come on top of the next two.
     `redis_options`, `mariadb_options`: settings that replace those of deployment/config.
     `env`: environment by kind ("redis", "mariadb", "edge", "worker", "server", "portal"): {"redis": {"LD_PRELOAD": "…"}}.
     `ports`: fixed ports, by the names in PORTS; all others are free ones. Worker 1 uses worker_ops, worker n
@@ -68,7 +69,8 @@ class Stack:
         self.guard = guard
         self.ports = {name: (ports or {}).get(name) or free_port() for name in PORTS}
         self._fixed_ports = ports or {}
-        self._redis_options, self._mariadb_options = redis_options, mariadb_options
+        self._redis_options = (redis_options or {}) | self.overrides.get("redis", {})
+        self._mariadb_options = (mariadb_options or {}) | self.overrides.get("mariadb", {})
         self._env = env or {}
         self.clients: dict[str, Leaf] = {}
         self.programs: dict[str, Program] = {}

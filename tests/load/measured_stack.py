@@ -45,7 +45,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--build", type=Path, help="build folder to use as it is (default: build/release, brought up to date)")
     parser.add_argument("--keep", action="store_true", help="keep the stack's folder")
     parser.add_argument("--set", action="append", default=[], metavar="PROGRAM.KEY=VALUE", dest="settings",
-                        help="a configuration key, such as edge.redis.flush_interval_us=1000")
+                        help="a configuration key, such as edge.redis.flush_interval_us=1000; of Redis and MariaDB too")
 
 
 def overrides(settings: list[str]) -> dict[str, dict]:
@@ -56,7 +56,7 @@ def overrides(settings: list[str]) -> dict[str, dict]:
         program, dot, key = name.partition(".")
         if not (separator and dot):
             raise SystemExit(f"--set {setting}: want PROGRAM.KEY=VALUE")
-        result.setdefault(program, {})[key] = json.loads(value) if value[:1].isdigit() else value
+        result.setdefault(program, {})[key] = json.loads(value) if value.replace(".", "", 1).isdigit() else value
     return result
 
 

@@ -94,6 +94,25 @@ TEST_F(BatchTest, BadMessagesAmongGoodOnesAreToldApart) {
   EXPECT_EQ(QueuedEnvelopes().size(), 2U);
 }
 
+// What goes to the queue together is one transaction: a command of it that the queue does not take
+// takes those beside it along.
+TEST_F(BatchTest, IsNotStoredInPart) {
+  StartAll();
+  json batch = BatchOf(3);
+  batch["messages"][1]["idempotency_key"] = "key-1";
+  RedisCommand({"ACL", "SETUSER", "edge", "-eval", "-evalsha"});
+  const RawAnswer refused = Send(batch);
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_EQ(Json(refused)["code"], "queue-unavailable");
+  EXPECT_TRUE(QueuedEnvelopes().empty());
+
+  RedisCommand({"ACL", "SETUSER", "edge", "+eval", "+evalsha"});
+  const RawAnswer taken = Send(batch);
+  EXPECT_EQ(taken.status, 202) << taken.body;
+  EXPECT_EQ(Json(taken)["accepted"], 3) << "the key was not used up";
+  EXPECT_EQ(QueuedEnvelopes().size(), 3U);
+}
+
 TEST_F(BatchTest, KeysBelongToMessages) {
   StartAll();
   json batch = BatchOf(3);
