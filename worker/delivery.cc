@@ -66,22 +66,41 @@ bool Deliverer::Add(const QueueEntry& entry, Origin origin,
                     std::chrono::steady_clock::time_point taken_at) {
   if (!in_flight_.Take(entry.key, origin)) return false;
   if (!Filling().Add(entry, taken_at)) metrics_.unreadable.Increment();
-  if (filling_->size() >= batch_limit_ || filling_->bytes() >= kMaxBatchBytes) {
+  if (filling_->size() >= options_.batch_max || filling_->bytes() >= kMaxBatchBytes) {
     ready_.push_back(std::move(filling_));
   }
   return true;
 }
 
 DeliveryBatch& Deliverer::Filling() {
-  if (filling_ == nullptr) {
-    if (spare_.empty()) {
-      filling_ = std::make_unique<DeliveryBatch>();
-    } else {
-      filling_ = std::move(spare_.back());
-      spare_.pop_back();
-    }
-  }
+  if (filling_ == nullptr) filling_ = EmptyBatch();
   return *filling_;
+}
+
+Deliverer::Batch Deliverer::EmptyBatch() {
+  if (spare_.empty()) return std::make_unique<DeliveryBatch>();
+  Batch batch = std::move(spare_.back());
+  spare_.pop_back();
+  return batch;
+}
+
+// What waits longest, as much of it as a call may carry now: batches that were filled before calls
+// took too long go in parts, and parts go together once they do not any more.
+Deliverer::Batch Deliverer::NextBatch() {
+  Batch next = EmptyBatch();
+  while (next->size() < batch_limit_ && next->bytes() < kMaxBatchBytes) {
+    Batch& waiting = ready_.empty() ? filling_ : ready_.front();
+    if (waiting == nullptr) break;
+    if (next->empty() && waiting->size() <= batch_limit_) {
+      next.swap(waiting);
+    } else {
+      next->TakeFrom(*waiting, batch_limit_);
+    }
+    if (!waiting->empty()) break;
+    Recycle(std::move(waiting));
+    if (!ready_.empty()) ready_.pop_front();
+  }
+  return next;
 }
 
 void Deliverer::SendReady() {
@@ -89,13 +108,7 @@ void Deliverer::SendReady() {
   // One call finds out whether the server is back.
   const std::size_t calls = server_away() ? 1 : kMaxCalls;
   while (running_.size() < calls && (!ready_.empty() || filling_ != nullptr)) {
-    if (ready_.empty()) {
-      Send(std::move(filling_));
-    } else {
-      Batch batch = std::move(ready_.front());
-      ready_.pop_front();
-      Send(std::move(batch));
-    }
+    Send(NextBatch());
   }
 }
 

@@ -25,8 +25,8 @@ namespace postern::worker {
 // Delivers entries to the main server, many in a call and several calls at a time. Each entry ends
 // in one of three ways: acknowledged (delivered or dead), given back (a failed attempt: it stays
 // pending in Redis and is claimed after the retry interval), or kept, while the server cannot be
-// reached. A call that takes too long makes the batches that are filled after it smaller, until
-// they succeed. All calls on the io_context's thread, but `server_away`.
+// reached. A call that takes too long makes those after it smaller, until they succeed. All calls
+// on the io_context's thread, but `server_away`.
 class Deliverer {
  public:
   struct Options {
@@ -58,6 +58,8 @@ class Deliverer {
 
   bool Add(const QueueEntry& entry, Origin origin, std::chrono::steady_clock::time_point taken_at);
   DeliveryBatch& Filling();
+  Batch EmptyBatch();
+  Batch NextBatch();
   void SendReady();
   void Send(Batch batch);
   Batch TakeRunning(DeliveryBatch* batch);
@@ -87,7 +89,7 @@ class Deliverer {
   // Messages in a call: fewer than batch_max after calls that took too long.
   std::size_t batch_limit_;
   Batch filling_;            // Open for more; not empty.
-  std::deque<Batch> ready_;  // Full or sent before, waiting for a call.
+  std::deque<Batch> ready_;  // Full or sent before, waiting for a call; none is empty.
   std::vector<Batch> running_;
   std::vector<Batch> spare_;
   boost::asio::steady_timer pause_timer_;

@@ -1,5 +1,6 @@
 #include "worker/delivery_batch.h"
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -35,16 +36,36 @@ bool DeliveryBatch::Add(const QueueEntry& entry, std::chrono::steady_clock::time
   Entry& mine = entries_.emplace_back();
   mine.key = entry.key;
   mine.taken_at = taken_at;
-  if (Read(entry, *delivery.mutable_envelope())) {
-    bytes_ += entry.envelope->size();
-    return true;
+  const bool readable = Read(entry, *delivery.mutable_envelope());
+  if (readable) {
+    mine.bytes = entry.envelope->size();
+  } else {
+    delivery.mutable_envelope()->Clear();
+    std::string content = entry.RawContent();
+    if (content.size() > kMaxEnvelopeBytes) content.resize(kMaxEnvelopeBytes);
+    mine.bytes = content.size();
+    delivery.set_unreadable_entry(std::move(content));
   }
-  delivery.mutable_envelope()->Clear();
-  std::string content = entry.RawContent();
-  if (content.size() > kMaxEnvelopeBytes) content.resize(kMaxEnvelopeBytes);
-  bytes_ += content.size();
-  delivery.set_unreadable_entry(std::move(content));
-  return false;
+  bytes_ += mine.bytes;
+  return readable;
+}
+
+void DeliveryBatch::TakeFrom(DeliveryBatch& other, std::size_t size_max) {
+  std::size_t count = 0;
+  std::size_t moved_bytes = 0;
+  while (count < other.size() && size() + count < size_max &&
+         bytes_ + moved_bytes < kMaxBatchBytes) {
+    moved_bytes += other.entries_[count++].bytes;
+  }
+  std::vector<v1::Delivery*> deliveries(count);
+  other.request_.mutable_deliveries()->ExtractSubrange(0, static_cast<int>(count),
+                                                       deliveries.data());
+  for (v1::Delivery* delivery : deliveries) request_.mutable_deliveries()->AddAllocated(delivery);
+  const auto end = other.entries_.begin() + static_cast<std::ptrdiff_t>(count);
+  entries_.insert(entries_.end(), other.entries_.begin(), end);
+  other.entries_.erase(other.entries_.begin(), end);
+  bytes_ += moved_bytes;
+  other.bytes_ -= moved_bytes;
 }
 
 void DeliveryBatch::Clear() {

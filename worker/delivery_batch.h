@@ -20,6 +20,9 @@ class DeliveryBatch {
   // time. False when the entry is not a readable envelope: it then goes as such, for the server to
   // record it as dead.
   bool Add(const QueueEntry& entry, std::chrono::steady_clock::time_point taken_at);
+  // Moves entries from the front of `other` to the end of this one, until this one holds `size_max`
+  // of them or kMaxBatchBytes.
+  void TakeFrom(DeliveryBatch& other, std::size_t size_max);
 
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
@@ -30,6 +33,7 @@ class DeliveryBatch {
   struct Entry {
     EntryKey key;
     std::chrono::steady_clock::time_point taken_at;
+    std::size_t bytes = 0;
   };
   const std::vector<Entry>& entries() const { return entries_; }
   v1::DeliverMessagesRequest& request() { return request_; }

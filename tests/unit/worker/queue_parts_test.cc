@@ -207,6 +207,35 @@ TEST_F(DeliveryBatchTest, CutsHugeEntries) {
   EXPECT_EQ(batch_.bytes(), kMaxEnvelopeBytes);
 }
 
+TEST_F(DeliveryBatchTest, IsTakenInParts) {
+  const std::string envelope = SerializedEnvelope(kMessageId);
+  for (int i = 1; i <= 5; ++i) Add(std::to_string(i) + "-0", {"e", envelope});
+  DeliveryBatch part;
+  part.TakeFrom(batch_, 2);
+  EXPECT_EQ(part.size(), 2U);
+  EXPECT_EQ(part.entries().at(1).key, Key(4, 2));
+  EXPECT_EQ(part.request().deliveries(1).position().entry_id(), "2-0");
+  EXPECT_EQ(part.bytes(), 2 * envelope.size());
+  EXPECT_EQ(batch_.size(), 3U);
+  EXPECT_EQ(batch_.entries().at(0).key, Key(4, 3));
+  EXPECT_EQ(batch_.request().deliveries(0).position().entry_id(), "3-0");
+  EXPECT_EQ(batch_.bytes(), 3 * envelope.size());
+  part.TakeFrom(batch_, 9);
+  EXPECT_EQ(part.size(), 5U);
+  EXPECT_EQ(part.request().deliveries(4).position().entry_id(), "5-0");
+  EXPECT_TRUE(batch_.empty());
+  EXPECT_EQ(batch_.request().deliveries_size(), 0);
+}
+
+TEST_F(DeliveryBatchTest, PartsKeepToTheirBytes) {
+  const std::string big(kMaxEnvelopeBytes, 'x');
+  for (int i = 1; i <= 3; ++i) Add(std::to_string(i) + "-0", {"f", big});
+  DeliveryBatch part;
+  part.TakeFrom(batch_, 9);
+  EXPECT_EQ(part.size(), 2U);
+  EXPECT_EQ(batch_.size(), 1U);
+}
+
 TEST_F(DeliveryBatchTest, KeepsNothingOfItsLastUse) {
   Add("1-0", {"e", "\xff"});
   batch_.Clear();
