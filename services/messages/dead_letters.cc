@@ -17,6 +17,7 @@ namespace {
 constexpr char kGroups[] =
     "SELECT reason, COUNT(*), COUNT(DISTINCT client_id), MIN(accepted_at_us), MAX(accepted_at_us)"
     " FROM pending";
+constexpr char kOfManyDead[] = " FORCE INDEX (reasons)";
 constexpr char kByReason[] = " GROUP BY reason ORDER BY COUNT(*) DESC, reason";
 constexpr char kLetters[] = "SELECT id, epoch, shard, envelope FROM pending";
 constexpr char kOnePart[] = " ORDER BY id LIMIT ? FOR UPDATE";
@@ -140,7 +141,8 @@ absl::Status Enqueue(db::Connection& connection, QueueClient& queue,
 absl::StatusOr<std::vector<DeadLetterGroup>> SummarizeDeadLetters(db::Connection& connection,
                                                                   const DeadLetterFilter& filter) {
   const Condition condition = ConditionOf(filter);
-  const std::string sql = StrCat(kGroups, condition.sql(), kByReason);
+  const std::string sql =
+      StrCat(kGroups, filter.ids.empty() ? kOfManyDead : "", condition.sql(), kByReason);
   std::vector<DeadLetterGroup> groups;
   const absl::Status status = connection.Query(sql, condition.values(), [&](const db::Row& row) {
     groups.push_back({row.String(0), row.Int(1), row.Int(2), row.Int(3), row.Int(4)});

@@ -12,8 +12,8 @@ namespace {
 // One statement is one snapshot: a message that moves meanwhile is counted once.
 constexpr char kReadRegister[] =
     "SELECT (SELECT CAST(COALESCE(SUM(delivered), 0) AS SIGNED) FROM ledger_delivered),"
-    " (SELECT COUNT(*) FROM pending WHERE state IN (1, 2)),"
-    " (SELECT COUNT(*) FROM pending WHERE state = 4)";
+    " (SELECT COUNT(*) FROM pending FORCE INDEX (newest) WHERE state IN (1, 2)),"
+    " (SELECT COUNT(*) FROM pending FORCE INDEX (newest) WHERE state = 4)";
 constexpr char kReadBases[] = "SELECT shard, base, last_seen, life FROM ledger_accepted";
 constexpr char kWriteBase[] =
     "INSERT INTO ledger_accepted (shard, base, last_seen, life, sampled_at_us)"

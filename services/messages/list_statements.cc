@@ -29,41 +29,45 @@ void AddCommon(const MessageQuery& query, Condition& condition) {
   if (query.accepted_until_us > 0) condition.Add("id < ?", FirstIdAt(query.accepted_until_us));
 }
 
-// `state IN (…)` for the rows of `pending`; false when no state of that table is asked for.
-bool PendingStates(const MessageQuery& query, std::string& text) {
+// What only rows of `pending` have to meet.
+struct PendingFilter {
+  std::string states;
+  bool one_state = false;
+  std::string reason;
+};
+
+// Sets the states of `filter`; false when no state of that table is asked for.
+bool AddPendingStates(const MessageQuery& query, PendingFilter& filter) {
   if (query.states.empty()) return true;
   const auto wants = [&query](v1::MessageState state) {
     return std::find(query.states.begin(), query.states.end(), state) != query.states.end();
   };
   std::string states;
-  const auto add = [&states](RowState state) {
+  const auto add = [&](RowState state) {
+    filter.one_state = states.empty();
     StrAppend(&states, states.empty() ? "" : ",", static_cast<int>(state));
   };
   if (wants(v1::MESSAGE_STATE_QUEUED)) add(RowState::kQueued);
   if (wants(v1::MESSAGE_STATE_RETRYING)) add(RowState::kRetrying);
   if (wants(v1::MESSAGE_STATE_DEAD)) add(RowState::kDead);
   if (states.empty()) return false;
-  text = StrCat("state IN (", states, ")");
+  filter.states = StrCat("state IN (", states, ")");
   return true;
 }
 
 // One of the two tables: its columns, how to pick ids from it, and the index by which it is read
-// where nothing but the client leads to the rows. Indexes are named: in the optimizer's eyes going
-// through millions of rows in the order of the ids may look cheaper.
+// where nothing but the client, or the client and one state, leads to the rows. Indexes are named:
+// in the optimizer's eyes going through millions of rows in the order of the ids may look cheaper.
 struct Table {
   const char* columns;
   const char* ids;
   const char* by_client;
+  const char* by_client_state;
 };
-constexpr Table kPendingTable = {kPendingColumns, "(SELECT id FROM pending", ""};
+constexpr Table kPendingTable = {kPendingColumns, "(SELECT id FROM pending", "",
+                                 " FORCE INDEX (client_state)"};
 constexpr Table kMessagesTable = {kDeliveredColumns, "(SELECT id FROM messages",
-                                  " FORCE INDEX (client)"};
-
-// What only rows of `pending` have to meet.
-struct PendingFilter {
-  std::string states;
-  std::string reason;
-};
+                                  " FORCE INDEX (client)", ""};
 
 void AddPendingFilter(const PendingFilter& filter, Condition& condition) {
   if (!filter.states.empty()) condition.Add(filter.states);
@@ -90,7 +94,8 @@ ListStatement Statement(const MessageQuery& query, const Table& table,
   if (!query.client_id.empty()) clients = {query.client_id};
   clients.resize(std::bit_ceil(clients.size()));
   const bool any_client = clients.size() == 1 && clients.front().empty();
-  const char* const index = narrow != nullptr ? narrow : any_client ? "" : table.by_client;
+  const char* const by_client = filter.one_state ? table.by_client_state : table.by_client;
+  const char* const index = narrow != nullptr ? narrow : any_client ? "" : by_client;
   const auto add = [&](Condition& to, const std::string& client) {
     AddCommon(query, to);
     AddPendingFilter(filter, to);
@@ -130,7 +135,7 @@ std::string FirstIdAt(std::int64_t micros) {
 
 std::optional<ListStatement> PendingStatement(const MessageQuery& query) {
   PendingFilter filter;
-  if (!PendingStates(query, filter.states)) return std::nullopt;
+  if (!AddPendingStates(query, filter)) return std::nullopt;
   filter.reason = query.reason;
   return Statement(query, kPendingTable, filter);
 }
