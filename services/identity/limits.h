@@ -42,6 +42,8 @@ inline constexpr std::chrono::seconds kTokenKeySettle{10};
 // it is not believed any more.
 inline constexpr std::chrono::milliseconds kDirectoryPoll{250};
 inline constexpr std::chrono::seconds kDirectoryAgeMax{5};
+// Access tokens whose signature is known to be good; past it they are checked anew.
+inline constexpr std::size_t kVerifiedTokensMax = 4096;
 // Ended sessions are remembered until the last access token of theirs has ended.
 inline constexpr std::chrono::minutes kEndedSessionMemory{15};
 

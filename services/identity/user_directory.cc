@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/common/base/time.h"
+#include "services/common/crypto/hash.h"
 #include "services/identity/limits.h"
 #include "services/identity/session_repository.h"
 #include "services/identity/user_repository.h"
@@ -101,6 +102,7 @@ absl::Status UserDirectory::ReadChanges(db::Connection& connection, std::int64_t
   absl::erase_if(ended_, [&](const auto& one) { return one.second < forget_before_us; });
   for (const auto& [id, at_us] : *ended) ended_[id] = at_us;
   keys_ = *std::move(keys);
+  verified_.clear();
   revision_ = revision;
   users_gauge_.Set(static_cast<double>(users_.size()));
   revision_gauge_.Set(static_cast<double>(revision));
@@ -131,9 +133,29 @@ absl::StatusOr<std::shared_ptr<const TokenKeys>> UserDirectory::ReadKeys(
   return keys;
 }
 
+// The signature is checked once; whether the token has ended, each time.
+absl::StatusOr<AccessClaims> UserDirectory::Verify(std::string_view token) {
+  const std::int64_t now_s = NowMicros() / kMicrosPerSecond;
+  const std::string digest = crypto::Sha256(token);
+  std::shared_ptr<const TokenKeys> keys;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = verified_.find(digest);
+    if (known != verified_.end() && known->second.expires_at_s > now_s) return known->second;
+    keys = keys_;
+  }
+  absl::StatusOr<AccessClaims> claims = tokens_.Verify(token, *keys, now_s);
+  if (!claims.ok()) return claims;
+  const std::lock_guard lock(mutex_);
+  // Not by a key that was taken away meanwhile.
+  if (keys != keys_) return claims;
+  if (verified_.size() >= kVerifiedTokensMax) verified_.clear();
+  verified_.insert_or_assign(digest, *claims);
+  return claims;
+}
+
 absl::StatusOr<rpc::UserCaller> UserDirectory::Check(std::string_view token) {
-  const absl::StatusOr<AccessClaims> claims =
-      tokens_.Verify(token, *keys(), NowMicros() / kMicrosPerSecond);
+  const absl::StatusOr<AccessClaims> claims = Verify(token);
   if (!claims.ok()) return claims.status();
   const std::unique_lock lock(mutex_);
   if (std::chrono::steady_clock::now() - read_at_ > kDirectoryAgeMax) {

@@ -61,6 +61,7 @@ class UserDirectory {
     bool active = false;
   };
 
+  absl::StatusOr<AccessClaims> Verify(std::string_view token);
   absl::Status RefreshOnExecutor();
   absl::Status ReadChanges(db::Connection& connection, std::int64_t revision, std::int64_t known);
   absl::StatusOr<std::shared_ptr<const TokenKeys>> ReadKeys(db::Connection& connection);
@@ -76,6 +77,8 @@ class UserDirectory {
   absl::flat_hash_map<std::int64_t, Known> users_;
   absl::flat_hash_map<Uuid, std::int64_t> ended_;  // Session to when it ended.
   std::shared_ptr<const TokenKeys> keys_ = std::make_shared<TokenKeys>();
+  // By SHA-256 of the token: a portal shows the same one with every call.
+  absl::flat_hash_map<std::string, AccessClaims> verified_;
   std::int64_t revision_ = 0;
   std::chrono::steady_clock::time_point read_at_;
 

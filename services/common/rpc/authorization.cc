@@ -2,8 +2,11 @@
 
 #include <grpc/grpc_security_constants.h>
 
+#include <mutex>
+#include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "services/common/base/strings.h"
 #include "services/common/rpc/status.h"
@@ -15,6 +18,31 @@ constexpr char kSpiffeIdProperty[] = "peer_spiffe_id";
 constexpr char kPathKey[] = ":path";
 
 std::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+
+// Certificates that are kept at most; a mesh has fewer.
+constexpr std::size_t kKnownCertificatesMax = 256;
+
+// Which certificates peers show: each is parsed once, not with every call. Thread-safe.
+class KnownCertificates {
+ public:
+  absl::StatusOr<tls::CertificateRef> Find(std::string_view pem) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto known = by_pem_.find(ToAbsl(pem));
+      if (known != by_pem_.end()) return known->second;
+    }
+    absl::StatusOr<tls::CertificateRef> certificate = tls::CertificateRefOfPem(pem);
+    if (!certificate.ok()) return certificate;
+    const std::lock_guard lock(mutex_);
+    if (by_pem_.size() >= kKnownCertificatesMax) by_pem_.clear();
+    by_pem_.emplace(pem, *certificate);
+    return certificate;
+  }
+
+ private:
+  std::mutex mutex_;
+  absl::flat_hash_map<std::string, tls::CertificateRef> by_pem_;
+};
 
 class Authorizer final : public grpc::AuthMetadataProcessor {
  public:
@@ -49,12 +77,12 @@ class Authorizer final : public grpc::AuthMetadataProcessor {
   }
 
  private:
-  absl::Status CheckRevocation(const grpc::AuthContext& context) const {
+  absl::Status CheckRevocation(const grpc::AuthContext& context) {
     if (!check_) return absl::OkStatus();
     const std::vector<grpc::string_ref> pem =
         context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
     if (pem.size() != 1) return absl::UnauthenticatedError("the peer shows no certificate");
-    const auto certificate = tls::CertificateRefOfPem(View(pem.front()));
+    const auto certificate = known_certificates_.Find(View(pem.front()));
     if (!certificate.ok()) return absl::UnauthenticatedError(certificate.status().message());
     if (check_(*certificate).ok()) return absl::OkStatus();
     return absl::UnauthenticatedError("the peer's certificate is not trusted any more");
@@ -82,6 +110,7 @@ class Authorizer final : public grpc::AuthMetadataProcessor {
   const tls::RevocationCheck check_;
   const CheckUser check_user_;
   const OnCall on_call_;
+  KnownCertificates known_certificates_;
 };
 
 }  // namespace

@@ -45,6 +45,7 @@ class TestServer {
   std::unique_ptr<v1::UserService::Stub> StubAs(const std::string& role);
   std::shared_ptr<grpc::Channel> ChannelAs(const std::string& role);
   TestWrapper& wrapper() { return wrapper_; }
+  UserDirectory& directory() { return directory_; }
   IdentityUpkeep& upkeep() { return *upkeep_; }
   int throttled() const { return throttled_; }
 

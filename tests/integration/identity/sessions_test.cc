@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "services/common/base/time.h"
 #include "tests/integration/identity/identity_fixture.h"
 #include "tests/support/eventually.h"
 
@@ -54,6 +55,21 @@ TEST_F(IdentityTest, AOneTimePasswordOpensOnlyTheWayToAnother) {
   EXPECT_THAT(Audited("user.create"), ElementsAre("operator/operator-1 user/ann@example.com done"));
   EXPECT_THAT(Audited("user.change_password"),
               ElementsAre("user/ann@example.com user/ann@example.com done"));
+}
+
+TEST_F(IdentityTest, ATokenThatWasFoundGoodEnds) {
+  UserDirectory& directory = server().directory();
+  AccessClaims claims;
+  claims.user_id = MakeUser(kAnn, v1::USER_ROLE_USER).id();
+  claims.session = Uuid::Random();
+  claims.issued_at_s = NowMicros() / 1'000'000;
+  claims.expires_at_s = claims.issued_at_s + 2;
+  const auto token = directory.tokens().Sign(claims, **directory.SigningKey());
+  ASSERT_TRUE(token.ok());
+  EXPECT_TRUE(directory.Check(*token).ok());
+  EXPECT_TRUE(
+      test::Eventually([&] { return absl::IsUnauthenticated(directory.Check(*token).status()); }));
+  EXPECT_FALSE(directory.Check(*token + "x").ok());
 }
 
 TEST_F(IdentityTest, AnOneTimePasswordGetsTooOld) {
