@@ -34,17 +34,20 @@ absl::StatusOr<Range> ReadRange(std::int64_t from_us, std::int64_t until_us) {
   return range;
 }
 
+// The shortest bucket that does not make too many of the range.
+std::int64_t DefaultBucket(const Range& range) {
+  std::int64_t bucket_s = kMinute;
+  for (const std::int64_t seconds : {kHour, kDay}) {
+    if ((range.until_s - range.from_s) / bucket_s >= kBucketsDefaultMax) bucket_s = seconds;
+  }
+  return bucket_s;
+}
+
 absl::StatusOr<Range> ReadSeries(const v1::GetTimeSeriesRequest& request) {
   absl::StatusOr<Range> range = ReadRange(request.from_us(), request.until_us());
   if (!range.ok()) return range;
-  const std::int64_t length = range->until_s - range->from_s;
-  range->bucket_s = request.bucket_seconds();
-  if (range->bucket_s == 0) {
-    for (const std::int64_t seconds : {kMinute, kHour, kDay}) {
-      range->bucket_s = seconds;
-      if (length / seconds < kBucketsDefaultMax) break;
-    }
-  }
+  range->bucket_s =
+      request.bucket_seconds() == 0 ? DefaultBucket(*range) : request.bucket_seconds();
   if (range->bucket_s != kMinute && range->bucket_s != kHour && range->bucket_s != kDay) {
     return absl::InvalidArgumentError("bucket_seconds: 60, 3600 or 86400");
   }
@@ -175,10 +178,12 @@ grpc::ServerUnaryReactor* StatisticsService::ListClientTotals(
   if (request->limit() < 0) return Refuse(context, absl::InvalidArgumentError("limit: negative"));
   const std::int64_t limit =
       request->limit() == 0 ? kTotalsDefault : std::min(request->limit(), kTotalsMax);
-  return Answer(context, [response, limit, range = *range,
+  // As the time series of the same range begins, so that they agree; minutes are not kept as long.
+  const std::int64_t from_s =
+      RoundDown(range->from_s, std::max<std::int64_t>(DefaultBucket(*range), kHour));
+  return Answer(context, [response, limit, from_s, until_s = range->until_s,
                           scope = *std::move(scope)](db::Connection& connection) {
-    auto totals =
-        SelectTotals(connection, scope, RoundDown(range.from_s, kHour), range.until_s, limit);
+    auto totals = SelectTotals(connection, scope, from_s, until_s, limit);
     if (!totals.ok()) return totals.status();
     for (auto& [client_id, counts] : *totals) {
       v1::ClientTotals& client = *response->add_clients();
