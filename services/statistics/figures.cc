@@ -147,13 +147,12 @@ absl::StatusOr<std::vector<std::pair<std::string, BucketCounts>>> SelectTotals(
   std::vector<db::Value> values = range;
   std::string clients = scope ? StrCat(kOfClients, AddClients(*scope, values)) : "";
   values.emplace_back(limit);
+  const std::string most_sql = StrCat(kSelectMost, kInRange, kOfAnyClient, clients, kMostFirst);
   std::vector<std::string> most;
-  absl::Status status =
-      connection.Query(StrCat(kSelectMost, kInRange, kOfAnyClient, clients, kMostFirst), values,
-                       [&most](const db::Row& row) {
-                         most.push_back(row.String(0));
-                         return absl::OkStatus();
-                       });
+  absl::Status status = connection.Query(most_sql, values, [&most](const db::Row& row) {
+    most.push_back(row.String(0));
+    return absl::OkStatus();
+  });
   if (!status.ok()) return status;
   values = range;
   clients = AddClients(most, values);
