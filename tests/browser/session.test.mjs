@@ -50,8 +50,9 @@ test("a session goes on after the portal was restarted, and at another portal", 
   const window = await openWindow();
   const { page } = window;
   await signIn(page, world.people.user);
-  // The page that is open looks for the portal meanwhile.
-  await window.during([/Failed to load resource: net::ERR_\w+ \S+\/events$/], async () => {
+  // The page that is open looks for the portal meanwhile, for its events and perhaps for its chart.
+  const looking = [/Failed to load resource: net::ERR_\w+ \S+\/(events|dashboard\/\S+)$/, /dashboard: htmx:(afterRequest|sendError), /];
+  await window.during(looking, async () => {
     await control("restart/portal-1");
     await page.goto("/messages");
   });
