@@ -19,7 +19,10 @@ _SCHEDULING = Path(__file__).resolve().parent / "scheduling.py"
 
 # Below the range that the kernel takes ports for outgoing connections from.
 _PORTS = range(20000, 32000)
-_given_ports: set[int] = set()
+_BLOCK = 100
+# Ports that this process may still give, and what keeps other processes away from its blocks.
+_own_ports: list[int] = []
+_claims: list[socket.socket] = []
 
 
 class ProcessError(Exception):
@@ -27,13 +30,29 @@ class ProcessError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on now, and that was not given before."""
-    for _ in range(200):
-        port = random.choice(_PORTS)
-        if port not in _given_ports and port_is_free(port):
-            _given_ports.add(port)
-            return port
-    raise ProcessError("found no free port on 127.0.0.1")
+    """A TCP port of the loopback interface that nobody listens on now, and that neither this process nor another one
+    that lives was given: a server may take its time to start."""
+    while True:
+        while _own_ports:
+            if port_is_free(port := _own_ports.pop()):
+                return port
+        _own_ports.extend(_claim_ports())
+
+
+def _claim_ports() -> range:
+    """A block of ports for this process alone, until it ends. The claim is a socket with an abstract name (unix(7)): it
+    belongs to the network namespace, as the ports do, and leaves no file."""
+    blocks = range(_PORTS.start, _PORTS.stop, _BLOCK)
+    for first in random.sample(blocks, len(blocks)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0postern-ports-{first}")
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return range(first, first + _BLOCK)
+    raise ProcessError(f"found no free port on 127.0.0.1: other processes use all of {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 def port_is_free(port: int) -> bool:
