@@ -59,7 +59,8 @@ absl::Status Domains::Read(const RateLimit& otherwise) {
 
 absl::Status Domains::Refresh() const {
   absl::Status first;
-  for (const auto& [name, domain] : Now()->domains) {
+  const std::shared_ptr<const State> state = Now();
+  for (const auto& [name, domain] : state->domains) {
     const absl::StatusOr<bool> changed = domain.tls->Refresh();
     if (!changed.ok()) first.Update(changed.status());
     if (changed.ok() && *changed) log::Info("domain_certificate_taken", "domain", name);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "services/common/base/strings.h"
 #include "services/messages/message_rows.h"
@@ -12,6 +15,11 @@ namespace postern::messages {
 namespace {
 
 constexpr char kSenders[] = "SELECT id, client_id FROM messages";
+constexpr char kPendingSenders[] = "SELECT id, client_id FROM pending";
+constexpr char kSendersAmong[] = "SELECT id, client_id FROM (";
+constexpr char kNewestOfState[] = " FORCE INDEX (newest)";
+// For so many clients a page of each one's own costs less than a look at the next senders.
+constexpr std::size_t kPendingClientsFew = 8;
 constexpr std::int64_t kSendersPerRow = 40;
 
 const char* Order(const MessageQuery& query) {
@@ -31,28 +39,26 @@ void AddCommon(const MessageQuery& query, Condition& condition) {
 
 // What only rows of `pending` have to meet.
 struct PendingFilter {
-  std::string states;
-  bool one_state = false;
-  std::string reason;
+  std::vector<RowState> states;  // Empty: any.
+  std::string reason;            // Empty: any.
 };
 
-// Sets the states of `filter`; false when no state of that table is asked for.
-bool AddPendingStates(const MessageQuery& query, PendingFilter& filter) {
-  if (query.states.empty()) return true;
-  const auto wants = [&query](v1::MessageState state) {
-    return std::find(query.states.begin(), query.states.end(), state) != query.states.end();
-  };
-  std::string states;
-  const auto add = [&](RowState state) {
-    filter.one_state = states.empty();
-    StrAppend(&states, states.empty() ? "" : ",", static_cast<int>(state));
-  };
-  if (wants(v1::MESSAGE_STATE_QUEUED)) add(RowState::kQueued);
-  if (wants(v1::MESSAGE_STATE_RETRYING)) add(RowState::kRetrying);
-  if (wants(v1::MESSAGE_STATE_DEAD)) add(RowState::kDead);
-  if (states.empty()) return false;
-  filter.states = StrCat("state IN (", states, ")");
-  return true;
+// Nothing when no state of that table is asked for.
+std::optional<PendingFilter> PendingFilterOf(const MessageQuery& query) {
+  PendingFilter filter;
+  filter.reason = query.reason;
+  if (query.states.empty()) return filter;
+  constexpr std::pair<v1::MessageState, RowState> kStates[] = {
+      {v1::MESSAGE_STATE_QUEUED, RowState::kQueued},
+      {v1::MESSAGE_STATE_RETRYING, RowState::kRetrying},
+      {v1::MESSAGE_STATE_DEAD, RowState::kDead}};
+  for (const auto& [asked, stored] : kStates) {
+    if (std::ranges::find(query.states, asked) != query.states.end()) {
+      filter.states.push_back(stored);
+    }
+  }
+  if (filter.states.empty()) return std::nullopt;
+  return filter;
 }
 
 // One of the two tables: its columns, how to pick ids from it, and the index by which it is read
@@ -70,7 +76,11 @@ constexpr Table kMessagesTable = {kDeliveredColumns, "(SELECT id FROM messages",
                                   " FORCE INDEX (client)", ""};
 
 void AddPendingFilter(const PendingFilter& filter, Condition& condition) {
-  if (!filter.states.empty()) condition.Add(filter.states);
+  std::string states;
+  for (const RowState state : filter.states) {
+    StrAppend(&states, states.empty() ? "" : ",", static_cast<int>(state));
+  }
+  if (!states.empty()) condition.Add(StrCat("state IN (", states, ")"));
   condition.AddUnlessEmpty("reason = ?", filter.reason);
 }
 
@@ -94,7 +104,7 @@ ListStatement Statement(const MessageQuery& query, const Table& table,
   if (!query.client_id.empty()) clients = {query.client_id};
   clients.resize(std::bit_ceil(clients.size()));
   const bool any_client = clients.size() == 1 && clients.front().empty();
-  const char* const by_client = filter.one_state ? table.by_client_state : table.by_client;
+  const char* const by_client = filter.states.size() == 1 ? table.by_client_state : table.by_client;
   const char* const index = narrow != nullptr ? narrow : any_client ? "" : by_client;
   const auto add = [&](Condition& to, const std::string& client) {
     AddCommon(query, to);
@@ -134,10 +144,9 @@ std::string FirstIdAt(std::int64_t micros) {
 }
 
 std::optional<ListStatement> PendingStatement(const MessageQuery& query) {
-  PendingFilter filter;
-  if (!AddPendingStates(query, filter)) return std::nullopt;
-  filter.reason = query.reason;
-  return Statement(query, kPendingTable, filter);
+  const std::optional<PendingFilter> filter = PendingFilterOf(query);
+  if (!filter) return std::nullopt;
+  return Statement(query, kPendingTable, *filter);
 }
 
 bool WantsDelivered(const MessageQuery& query) {
@@ -177,8 +186,56 @@ ListStatement NextSenders(const MessageQuery& query) {
   return statement;
 }
 
+bool AsksPendingSenders(const MessageQuery& query) {
+  return HasSeveralClients(query) && query.clients.size() > kPendingClientsFew &&
+         Narrow(query) == nullptr && query.reason.empty() && PendingFilterOf(query).has_value();
+}
+
+ListStatement NextPendingSenders(const MessageQuery& query) {
+  const std::string order = Order(query);
+  auto condition = std::make_shared<Condition>();
+  const auto add = [&](Condition& to) {
+    AddCommon(query, to);
+    to.AddValue(SendersLookedAt(query));
+  };
+  ListStatement statement;
+  std::string of_states;
+  const auto filter = PendingFilterOf(query);
+  for (const RowState state : filter->states) {
+    Condition of_one;
+    of_one.Add(StrCat("state = ", static_cast<int>(state)));
+    add(of_one);
+    StrAppend(&of_states, of_states.empty() ? "(" : " UNION ALL (", kPendingSenders, kNewestOfState,
+              of_one.sql(), order, ")");
+    condition->AddValuesOf(of_one);
+  }
+  if (of_states.empty()) {
+    add(*condition);
+    statement.sql = StrCat(kPendingSenders, condition->sql(), order);
+  } else {
+    condition->AddValue(SendersLookedAt(query));
+    statement.sql = StrCat(kSendersAmong, of_states, ") AS found", order);
+  }
+  statement.values = condition->values();
+  statement.condition = std::move(condition);
+  return statement;
+}
+
+ListStatement RowsStatement(const std::vector<std::string>& ids, const char* columns) {
+  auto condition = std::make_shared<Condition>();
+  // Filled up to a power of two, so that there are few different statements.
+  const std::size_t places = std::bit_ceil(ids.size());
+  for (std::size_t i = 0; i < places; ++i) condition->AddValue(ids[std::min(i, ids.size() - 1)]);
+  ListStatement statement;
+  statement.sql = StrCat(columns, " WHERE id IN ", db::Placeholders(1, places));
+  statement.values = condition->values();
+  statement.condition = std::move(condition);
+  return statement;
+}
+
 std::vector<ListStatement> ListStatements(const MessageQuery& query) {
   std::vector<ListStatement> statements;
+  if (AsksPendingSenders(query)) statements.push_back(NextPendingSenders(query));
   if (auto of_pending = PendingStatement(query)) statements.push_back(*std::move(of_pending));
   if (!WantsDelivered(query)) return statements;
   if (HasSeveralClients(query)) statements.push_back(NextSenders(query));

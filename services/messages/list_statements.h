@@ -57,6 +57,11 @@ bool HasSeveralClients(const MessageQuery& query);
 std::int64_t SendersLookedAt(const MessageQuery& query);
 bool SendersInOrder(const MessageQuery& query);
 ListStatement NextSenders(const MessageQuery& query);
+// The same of `pending`, among the states that are asked for, for so many clients that it pays.
+bool AsksPendingSenders(const MessageQuery& query);
+ListStatement NextPendingSenders(const MessageQuery& query);
+// The rows of these ids, at least one. `columns`: kPendingColumns or kDeliveredColumns.
+ListStatement RowsStatement(const std::vector<std::string>& ids, const char* columns);
 
 // All statements of a list, for a look at their plans.
 std::vector<ListStatement> ListStatements(const MessageQuery& query);

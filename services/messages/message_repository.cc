@@ -1,9 +1,11 @@
 #include "services/messages/message_repository.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "services/common/base/strings.h"
@@ -46,39 +48,76 @@ std::optional<MessageQuery> NextDayOnly(const MessageQuery& query) {
   return near;
 }
 
-// False when the next senders do not tell.
-absl::StatusOr<bool> SelectBySenders(db::Connection& connection, const MessageQuery& query,
-                                     std::vector<StoredMessage>& out) {
+// The ids of the page, when the next senders tell; nothing when they do not.
+absl::StatusOr<std::optional<std::vector<std::string>>> IdsOfPage(db::Connection& connection,
+                                                                  const MessageQuery& query,
+                                                                  const ListStatement& senders,
+                                                                  bool in_order) {
   const absl::flat_hash_set<std::string> clients(query.clients.begin(), query.clients.end());
   const auto limit = static_cast<std::size_t>(query.limit);
   std::vector<std::string> ids;
   std::int64_t looked_at = 0;
-  const ListStatement senders = NextSenders(query);
-  absl::Status status = connection.Query(senders.sql, senders.values, [&](const db::Row& row) {
-    ++looked_at;
-    if (clients.contains(row.String(1))) ids.push_back(row.String(0));
-    return absl::OkStatus();
-  });
+  const absl::Status status =
+      connection.Query(senders.sql, senders.values, [&](const db::Row& row) {
+        ++looked_at;
+        if (clients.contains(row.String(1))) ids.push_back(row.String(0));
+        return absl::OkStatus();
+      });
   if (!status.ok()) return status;
   const bool complete = looked_at < SendersLookedAt(query);
-  if (!complete && (ids.size() < limit || !SendersInOrder(query))) return false;
-  if (ids.empty()) return true;
+  if (!complete && (ids.size() < limit || !in_order)) return std::nullopt;
   std::sort(ids.begin(), ids.end());
   if (!query.after.has_value()) std::reverse(ids.begin(), ids.end());
   ids.resize(std::min(ids.size(), limit));
-  std::vector<db::Value> values;
-  const std::size_t places = std::bit_ceil(ids.size());
-  for (std::size_t i = 0; i < places; ++i) {
-    values.emplace_back(std::string_view(ids[std::min(i, ids.size() - 1)]));
-  }
-  const std::string sql = StrCat(kDeliveredColumns, " WHERE id IN ", db::Placeholders(1, places));
-  status = SelectDelivered(connection, sql, values, out);
+  return ids;
+}
+
+// False when the next senders do not tell.
+absl::StatusOr<bool> SelectBySenders(db::Connection& connection, const MessageQuery& query,
+                                     std::vector<StoredMessage>& out) {
+  const auto ids = IdsOfPage(connection, query, NextSenders(query), SendersInOrder(query));
+  if (!ids.ok()) return ids.status();
+  if (!*ids) return false;
+  if ((*ids)->empty()) return true;
+  const ListStatement rows = RowsStatement(**ids, kDeliveredColumns);
+  const absl::Status status = SelectDelivered(connection, rows.sql, rows.values, out);
   if (!status.ok()) return status;
   return true;
 }
 
-absl::Status SelectPage(db::Connection& connection, const MessageQuery& query,
-                        std::vector<StoredMessage>& out) {
+// The same of `pending`. Its rows leave and change their state: those that did so between the two
+// reads would be missing in the page, and another look is taken.
+absl::StatusOr<bool> SelectByPendingSenders(db::Connection& connection, const MessageQuery& query,
+                                            std::vector<StoredMessage>& out) {
+  const auto ids = IdsOfPage(connection, query, NextPendingSenders(query), true);
+  if (!ids.ok()) return ids.status();
+  if (!*ids) return false;
+  if ((*ids)->empty()) return true;
+  const ListStatement rows = RowsStatement(**ids, kPendingColumns);
+  const absl::Status status = SelectPending(connection, rows.sql, rows.values, out);
+  if (!status.ok()) return status;
+  const auto is_wanted = [&query](const StoredMessage& stored) {
+    return query.states.empty() ||
+           std::ranges::find(query.states, stored.message.state()) != query.states.end();
+  };
+  if (out.size() == (*ids)->size() && std::ranges::all_of(out, is_wanted)) return true;
+  out.clear();
+  return false;
+}
+
+absl::Status SelectPendingPage(db::Connection& connection, const MessageQuery& query,
+                               std::vector<StoredMessage>& out) {
+  if (AsksPendingSenders(query)) {
+    const absl::StatusOr<bool> done = SelectByPendingSenders(connection, query, out);
+    if (!done.ok() || *done) return done.status();
+  }
+  const auto statement = PendingStatement(query);
+  if (!statement) return absl::OkStatus();
+  return SelectPending(connection, statement->sql, statement->values, out);
+}
+
+absl::Status SelectDeliveredPage(db::Connection& connection, const MessageQuery& query,
+                                 std::vector<StoredMessage>& out) {
   if (HasSeveralClients(query)) {
     const absl::StatusOr<bool> done = SelectBySenders(connection, query, out);
     if (!done.ok() || *done) return done.status();
@@ -118,12 +157,9 @@ absl::StatusOr<std::vector<StoredMessage>> ListMessages(db::Connection& connecti
   // In the order in which rows move, as for FindMessage.
   std::vector<StoredMessage> pending;
   std::vector<StoredMessage> merged;
-  if (const auto statement = PendingStatement(query)) {
-    absl::Status status = SelectPending(connection, statement->sql, statement->values, pending);
-    if (!status.ok()) return status;
-  }
+  if (absl::Status s = SelectPendingPage(connection, query, pending); !s.ok()) return s;
   if (WantsDelivered(query)) {
-    absl::Status status = SelectPage(connection, query, merged);
+    absl::Status status = SelectDeliveredPage(connection, query, merged);
     if (!status.ok()) return status;
   }
   Merge(std::move(pending), merged);

@@ -32,6 +32,12 @@ inline constexpr int kTotalsMax = 1000;
 inline constexpr std::chrono::milliseconds kOverviewAge{1000};
 inline constexpr int kOverviewPausePerWork = 20;
 
+// Totals of all clients: from what age they are worked out anew, until what age they are given
+// while that is done, and for how many ranges they are kept.
+inline constexpr std::chrono::seconds kTotalsAge{2};
+inline constexpr std::chrono::seconds kTotalsAgeMax{10};
+inline constexpr std::size_t kTotalsKept = 16;
+
 inline constexpr std::chrono::seconds kCallTimeout{10};
 
 }  // namespace postern::statistics

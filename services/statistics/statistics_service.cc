@@ -91,6 +91,19 @@ absl::Status FillSeries(db::Connection& connection, const Scope& scope, const Ra
   return absl::OkStatus();
 }
 
+absl::Status ReadTotals(db::Connection& connection, const Scope& scope,
+                        const TotalsCache::Range& range, std::int64_t until_s,
+                        v1::ListClientTotalsResponse& response) {
+  auto totals = SelectTotals(connection, scope, range.from_s, until_s, range.limit);
+  if (!totals.ok()) return totals.status();
+  for (auto& [client_id, counts] : *totals) {
+    v1::ClientTotals& client = *response.add_clients();
+    client.set_client_id(std::move(client_id));
+    *client.mutable_counts() = ToProto(counts);
+  }
+  return absl::OkStatus();
+}
+
 grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const absl::Status& status) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(rpc::ToGrpc(status));
@@ -181,17 +194,41 @@ grpc::ServerUnaryReactor* StatisticsService::ListClientTotals(
   // As the time series of the same range begins, so that they agree; minutes are not kept as long.
   const std::int64_t from_s =
       RoundDown(range->from_s, std::max<std::int64_t>(DefaultBucket(*range), kHour));
-  return Answer(context, [response, limit, from_s, until_s = range->until_s,
-                          scope = *std::move(scope)](db::Connection& connection) {
-    auto totals = SelectTotals(connection, scope, from_s, until_s, limit);
-    if (!totals.ok()) return totals.status();
-    for (auto& [client_id, counts] : *totals) {
-      v1::ClientTotals& client = *response->add_clients();
-      client.set_client_id(std::move(client_id));
-      *client.mutable_counts() = ToProto(counts);
-    }
-    return absl::OkStatus();
-  });
+  const TotalsCache::Range asked{.from_s = from_s, .limit = limit};
+  const std::int64_t until_s = range->until_s;
+  // What is asked for with an end of its own is asked for once.
+  if (*scope || request->until_us() != 0) {
+    return Answer(context, [=, scope = *std::move(scope)](db::Connection& connection) {
+      return ReadTotals(connection, scope, asked, until_s, *response);
+    });
+  }
+  const TotalsCache::Found found = totals_.Find(asked, Clock::now());
+  if (found.totals == nullptr) {
+    return Answer(context, [=, this](db::Connection& connection) {
+      return RenewTotals(connection, asked, until_s, *response);
+    });
+  }
+  *response = *found.totals;
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  if (found.renew) {
+    // Work that is not taken is the next caller's.
+    (void)database_.TrySubmit(Deadline::After(kCallTimeout), [=, this](auto connection) {
+      v1::ListClientTotalsResponse renewed;
+      if (connection.ok()) (void)RenewTotals(**connection, asked, until_s, renewed);
+    });
+  }
+  return reactor;
+}
+
+absl::Status StatisticsService::RenewTotals(db::Connection& connection,
+                                            const TotalsCache::Range& range, std::int64_t until_s,
+                                            v1::ListClientTotalsResponse& response) {
+  const absl::Status status = ReadTotals(connection, Scope(), range, until_s, response);
+  if (status.ok()) {
+    totals_.Keep(range, std::make_shared<v1::ListClientTotalsResponse>(response), Clock::now());
+  }
+  return status;
 }
 
 }  // namespace postern::statistics

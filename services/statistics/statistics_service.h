@@ -13,11 +13,13 @@
 #include "services/common/db/executor.h"
 #include "services/common/rpc/user.h"
 #include "services/statistics/figures.h"
+#include "services/statistics/totals_cache.h"
 
 namespace postern::statistics {
 
 // gRPC adapter of the statistics. A user gets the figures of linked clients, everybody else of all.
-// The overview of everything is worked out at most once a second, however many ask. Thread-safe.
+// The overview of everything is worked out at most once a second, however many ask; the totals of
+// all clients are kept for a while (TotalsCache). Thread-safe.
 class StatisticsService final : public v1::StatisticsService::CallbackService {
  public:
   // Who calls, by certificate and token; an error ends the call.
@@ -45,6 +47,9 @@ class StatisticsService final : public v1::StatisticsService::CallbackService {
   absl::StatusOr<Scope> ScopeOf(const grpc::CallbackServerContext& context,
                                 const std::string& client_id) const;
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Work work);
+  // Reads the totals of all clients and keeps them.
+  absl::Status RenewTotals(db::Connection& connection, const TotalsCache::Range& range,
+                           std::int64_t until_s, v1::ListClientTotalsResponse& response);
   absl::StatusOr<v1::GetOverviewResponse> Overview(db::Connection& connection, const Scope& scope);
 
   db::Executor& database_;
@@ -54,6 +59,7 @@ class StatisticsService final : public v1::StatisticsService::CallbackService {
       mutex_;  // Held while the overview of everything is worked out: the others wait for it.
   v1::GetOverviewResponse overview_;
   Clock::time_point overview_good_until_;
+  TotalsCache totals_;
 };
 
 }  // namespace postern::statistics

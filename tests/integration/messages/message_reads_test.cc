@@ -182,6 +182,65 @@ TEST_F(MessageReadsTest, ListsSeveralClientsAndNumbersAndWaysBack) {
   EXPECT_THAT(List(query), ElementsAre(Text(all[4])));
 }
 
+// A page of many clients is looked for among the next messages of anybody first. It is the same
+// page where those do not tell, since too many of others stand before.
+TEST_F(MessageReadsTest, PagesOfManyClientsAreWhole) {
+  std::vector<v1::Envelope> waiting;
+  for (int i = 0; i < 150; ++i) {
+    waiting.push_back(MakeEnvelope(i < 60 ? StrCat("client-", i % 12) : "other"));
+  }
+  ASSERT_TRUE(Register(*writer_, waiting).get().status.ok());
+  for (std::size_t i = 0; i < 60; i += 4) {
+    ASSERT_TRUE((i % 8 == 0 ? Fail(*writer_, waiting[i], NowMicros())
+                            : Deliver(*writer_, {waiting[i]}, kAuthenticationFailed))
+                    .get()
+                    .status.ok());
+  }
+  std::vector<std::string> clients;
+  for (int i = 0; i < 11; ++i) clients.push_back(StrCat("client-", i));
+  // All of that kind, as the list without clients has them.
+  const auto expected = [&](MessageQuery query) {
+    const auto limit = static_cast<std::size_t>(std::exchange(query.limit, 1000));
+    query.clients.clear();
+    std::vector<std::string> ids;
+    const auto all = ListMessages(*connection_, query);
+    EXPECT_TRUE(all.ok()) << all.status();
+    for (const StoredMessage& stored : *all) {
+      const std::string& client = stored.message.client_id();
+      if (std::ranges::find(clients, client) != clients.end()) ids.push_back(stored.message.id());
+    }
+    const std::size_t surplus = ids.size() - std::min(ids.size(), limit);
+    if (query.after.has_value()) {
+      ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(surplus));
+    } else {
+      ids.resize(ids.size() - surplus);
+    }
+    return ids;
+  };
+  const std::vector<std::vector<v1::MessageState>> kinds = {
+      {},
+      {v1::MESSAGE_STATE_QUEUED},
+      {v1::MESSAGE_STATE_DEAD},
+      {v1::MESSAGE_STATE_RETRYING, v1::MESSAGE_STATE_DEAD},
+      {v1::MESSAGE_STATE_QUEUED, v1::MESSAGE_STATE_DELIVERED}};
+  for (const auto& states : kinds) {
+    for (const int limit : {1, 2, 3, 10, 100}) {
+      MessageQuery query;
+      query.limit = limit;
+      query.states = states;
+      query.clients = clients;
+      SCOPED_TRACE(::testing::Message() << limit << " of " << states.size() << " states");
+      EXPECT_FALSE(List(query).empty());
+      EXPECT_EQ(List(query), expected(query));
+      query.before = IdOf(waiting[40]);
+      EXPECT_EQ(List(query), expected(query));
+      query.before.reset();
+      query.after = IdOf(waiting[20]);
+      EXPECT_EQ(List(query), expected(query));
+    }
+  }
+}
+
 // The page of several clients is looked for in one day first: it must not end there.
 TEST_F(MessageReadsTest, APageOfSeveralClientsGoesOnBeyondADay) {
   std::vector<v1::Envelope> all;
@@ -241,6 +300,8 @@ TEST_F(MessageReadsTest, EveryListGoesByAnIndex) {
     change(query);
     return query;
   };
+  std::vector<std::string> many;
+  for (int i = 0; i < 9; ++i) many.push_back(StrCat("client-", i));
   const std::map<std::string, MessageQuery> queries = {
       {"all", with([](MessageQuery&) {})},
       {"deep", with([&](MessageQuery& q) { q.before = middle; })},
@@ -256,6 +317,11 @@ TEST_F(MessageReadsTest, EveryListGoesByAnIndex) {
        })},
       {"clients", with([](MessageQuery& q) {
          q.clients = {"client-1", "client-2", "client-3"};
+       })},
+      {"many clients", with([&](MessageQuery& q) { q.clients = many; })},
+      {"many clients' dead", with([&](MessageQuery& q) {
+         q.clients = many;
+         q.states = {v1::MESSAGE_STATE_DEAD};
        })},
       {"number", with([](MessageQuery& q) { q.number_hash = std::string(32, 'n'); })},
       {"number of clients", with([](MessageQuery& q) {
@@ -291,7 +357,7 @@ TEST_F(MessageReadsTest, EveryListGoesByAnIndex) {
             // The order of the primary key is a fine way only where nothing else is asked for, as
             // of the next senders.
             const bool of_any = query.client_id.empty() && query.clients.empty();
-            const bool senders = statement.sql.starts_with("SELECT id, client_id FROM messages");
+            const bool senders = statement.sql.starts_with("SELECT id, client_id FROM ");
             const bool by_order =
                 (of_any || senders) && query.number_hash.empty() && query.client_ref.empty();
             // Where the client is known a page is read in the order of the ids, and ends when full.

@@ -217,6 +217,29 @@ TEST_F(StatisticsTest, AUserGetsTheFiguresOfLinkedClients) {
   EXPECT_EQ(Overview().last_hour().accepted(), 0);
 }
 
+// A sum over many clients is given again for a while, to those who may see all, and where the end
+// of the range is now.
+TEST_F(StatisticsTest, TotalsOfAllClientsAreGivenAgain) {
+  const std::int64_t minute = NowMicros() / 60'000'000;
+  const auto accepted = [&](std::int64_t until_us) {
+    grpc::ClientContext context;
+    v1::ListClientTotalsRequest request;
+    request.set_until_us(until_us);
+    v1::ListClientTotalsResponse totals;
+    EXPECT_TRUE(stub_->ListClientTotals(&context, request, &totals).ok());
+    return totals.clients().empty() ? 0 : totals.clients(0).counts().accepted();
+  };
+  Journal(Line(minute, "acme", {1, 0, 0, 0}));
+  Fold();
+  EXPECT_EQ(accepted(0), 1);
+  Journal(Line(minute, "acme", {1, 0, 0, 0}));
+  Fold();
+  EXPECT_EQ(accepted(0), 1);
+  EXPECT_EQ(accepted((minute + 60) * 60'000'000), 2);
+  BecomeUser({"acme"});
+  EXPECT_EQ(accepted(0), 2);
+}
+
 // Whole days are summed as such, the hours around them one by one: nothing counts twice, nothing is
 // left out.
 TEST_F(StatisticsTest, TotalsAreExactToTheHour) {

@@ -25,7 +25,8 @@ class MessageFilterTest : public ::testing::Test {
     View view;
     MessageFilter(*visit_).Show(view, *visit_);
     std::vector<std::pair<std::string, std::string>> chips;
-    for (const View& chip : view.get("chips")->list_value()) {
+    const View* const shown = view.get("chips");
+    for (const View& chip : shown->list_value()) {
       chips.emplace_back(chip.get("label")->string_value(), chip.get("remove")->string_value());
     }
     return chips;
