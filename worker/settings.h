@@ -30,7 +30,7 @@ struct Settings {
   std::chrono::milliseconds retry_interval{30'000};
   std::int64_t in_flight_max = 8192;
   std::int64_t batch_max = 1000;
-  std::chrono::milliseconds read_interval{15};
+  std::chrono::milliseconds read_interval{30};
   std::chrono::milliseconds drain_timeout{30'000};
 };
 

@@ -1,7 +1,6 @@
 #include "services/certificates/crl_publisher.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -56,11 +55,8 @@ void CrlPublisher::Stop() {
   if (thread_) thread_->Stop();
 }
 
-std::int64_t CrlPublisher::DiskStamp(const std::string& name) const {
-  const std::string path = StrCat(authorities_.folder().path(), "/crl/", name, ".crl");
-  std::error_code none;
-  const auto written = std::filesystem::last_write_time(path, none);
-  return none ? 0 : written.time_since_epoch().count();
+FileMark CrlPublisher::MarkOnDisk(const std::string& name) const {
+  return MarkOf(StrCat(authorities_.folder().path(), "/crl/", name, ".crl"));
 }
 
 absl::Status CrlPublisher::WriteDisk(const StoredCrl& crl) {
@@ -69,22 +65,22 @@ absl::Status CrlPublisher::WriteDisk(const StoredCrl& crl) {
   const auto lock = authority::FolderLock::Take(authorities_.folder().path());
   if (!lock.ok()) return lock.status();
   // Revoked by hand a moment ago: the next look takes it in.
-  if (disk_stamps_[crl.issuer] != DiskStamp(crl.issuer)) return absl::OkStatus();
+  if (disk_marks_[crl.issuer] != MarkOnDisk(crl.issuer)) return absl::OkStatus();
   if (absl::Status s = authorities_.folder().WriteCrl(*name, crl.der); !s.ok()) return s;
-  disk_stamps_[crl.issuer] = DiskStamp(crl.issuer);
+  disk_marks_[crl.issuer] = MarkOnDisk(crl.issuer);
   disk_numbers_[crl.issuer] = crl.header.number;
   return absl::OkStatus();
 }
 
 absl::Status CrlPublisher::MergeDisk(db::Connection& connection, const std::string& name) {
-  const std::int64_t stamp = DiskStamp(name);
+  const FileMark mark = MarkOnDisk(name);
   const auto disk = authorities_.DiskCrl(name);
   if (!disk.ok()) {
     return absl::Status(disk.status().code(),
                         StrCat(ToStd(disk.status().message()),
                                "; restore the file, or take it away to begin from the database"));
   }
-  disk_stamps_[name] = stamp;
+  disk_marks_[name] = mark;
   if (!disk->has_value()) return absl::OkStatus();
   const pki::RevocationList& list = **disk;
   disk_numbers_[name] = list.number();
@@ -133,7 +129,7 @@ absl::Status CrlPublisher::Step(db::Connection& connection) {
 }
 
 absl::Status CrlPublisher::Look(db::Connection& connection, const std::string& name) {
-  if (disk_stamps_[name] != DiskStamp(name)) {
+  if (disk_marks_[name] != MarkOnDisk(name)) {
     if (absl::Status merged = MergeDisk(connection, name); !merged.ok()) return merged;
   }
   const auto stored = FindCrl(connection, name, false);

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "services/certificates/authorities.h"
 #include "services/certificates/revocation_repository.h"
+#include "services/common/base/file_mark.h"
 #include "services/common/db/upkeep_thread.h"
 #include "services/common/log/log.h"
 #include "services/common/metrics/metrics.h"
@@ -45,7 +46,7 @@ class CrlPublisher {
   absl::Status MergeDisk(db::Connection& connection, const std::string& name);
   absl::Status WriteDisk(const StoredCrl& crl);
   // What tells whether somebody else has written the file.
-  std::int64_t DiskStamp(const std::string& name) const;
+  FileMark MarkOnDisk(const std::string& name) const;
   // Publishes when something is due.
   absl::Status Look(db::Connection& connection, const std::string& name);
   absl::Status Publish(db::Connection& connection, const std::string& name);
@@ -56,7 +57,7 @@ class CrlPublisher {
   const std::function<void()> on_published_;
   metrics::Registry& metrics_;
   std::map<std::string, std::int64_t> disk_numbers_;  // Of the CRLs found on disk.
-  std::map<std::string, std::int64_t> disk_stamps_;   // Of the files as last read or written.
+  std::map<std::string, FileMark> disk_marks_;        // Of the files as last read or written.
   std::int64_t seen_revision_ = 0;
   std::int64_t next_look_s_ = 0;
   log::RateLimit warn_limit_{10'000};

@@ -29,7 +29,7 @@ class MessageWriter {
   struct Settings {
     db::Settings database;
     std::string server_name;  // Of this server's row in the ledger: 1 to 64 characters, its own.
-    std::chrono::milliseconds commit_interval{20};
+    std::chrono::milliseconds commit_interval{40};
     std::chrono::milliseconds registration_hold{1000};
     std::size_t messages_max = kWriterMessagesMax;
     std::int64_t attempts_max = 0;  // Failed attempts that make a message dead; 0: none does.

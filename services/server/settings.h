@@ -21,7 +21,7 @@ struct DatabaseSettings {
   std::string certificate_file;
   std::string key_file;
   std::int64_t connections = 4;
-  std::chrono::milliseconds commit_interval{20};
+  std::chrono::milliseconds commit_interval{40};
 };
 
 // Where the queue lives.

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,7 +18,6 @@ namespace postern::rpc {
 namespace {
 
 constexpr std::chrono::milliseconds kLookInterval{1000};
-constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
 absl::Status SystemError(std::string_view what) {
   return absl::UnavailableError(StrCat(what, ": ", std::strerror(errno)));
@@ -59,16 +57,7 @@ absl::Status IdentityFile::Open() {
 }
 
 IdentityFile::Marks IdentityFile::Look() const {
-  Marks marks{};
-  std::size_t next = 0;
-  for (const std::string* path : {&files_.certificate, &files_.key}) {
-    struct stat info {};
-    const bool there = ::stat(path->c_str(), &info) == 0;
-    marks[next++] =
-        there ? info.st_mtim.tv_sec * kNanosPerSecond + info.st_mtim.tv_nsec : std::int64_t{-1};
-    marks[next++] = there ? static_cast<std::int64_t>(info.st_ino) : std::int64_t{-1};
-  }
-  return marks;
+  return {MarkOf(files_.certificate), MarkOf(files_.key)};
 }
 
 absl::StatusOr<int> IdentityFile::Read() const {

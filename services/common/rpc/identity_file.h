@@ -1,13 +1,13 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/common/base/file_mark.h"
 #include "services/common/exec/poller.h"
 #include "services/common/log/log.h"
 #include "services/common/tls/settings.h"
@@ -30,8 +30,7 @@ class IdentityFile {
   const std::string& path() const { return path_; }
 
  private:
-  // When each file changed last, in nanoseconds, and its inode.
-  using Marks = std::array<std::int64_t, 4>;
+  using Marks = std::array<FileMark, 2>;
 
   explicit IdentityFile(const tls::Files& files);
   absl::Status Open();

@@ -1,17 +1,11 @@
 #include "services/common/tls/context_source.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 
 #include "services/common/tls/context.h"
 
 namespace postern::tls {
-namespace {
-
-constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-
-}  // namespace
+namespace {}  // namespace
 
 absl::StatusOr<std::shared_ptr<ContextSource>> ContextSource::Server(Files files) {
   return Open(&ServerContext, std::move(files));
@@ -54,16 +48,7 @@ absl::StatusOr<bool> ContextSource::Refresh() {
 }
 
 ContextSource::Marks ContextSource::Look() const {
-  Marks marks{};
-  std::size_t next = 0;
-  for (const std::string* path : {&files_.certificate, &files_.key, &files_.trust}) {
-    struct stat info {};
-    const bool there = ::stat(path->c_str(), &info) == 0;
-    marks[next++] =
-        there ? info.st_mtim.tv_sec * kNanosPerSecond + info.st_mtim.tv_nsec : std::int64_t{-1};
-    marks[next++] = there ? static_cast<std::int64_t>(info.st_ino) : std::int64_t{-1};
-  }
-  return marks;
+  return {MarkOf(files_.certificate), MarkOf(files_.key), MarkOf(files_.trust)};
 }
 
 }  // namespace postern::tls

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <boost/asio/ssl/context.hpp>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/common/base/file_mark.h"
 #include "services/common/tls/settings.h"
 
 namespace postern::tls {
@@ -38,8 +38,7 @@ class ContextSource {
   absl::StatusOr<bool> Refresh();
 
  private:
-  // When each file changed last, in nanoseconds, and its inode.
-  using Marks = std::array<std::int64_t, 6>;
+  using Marks = std::array<FileMark, 3>;
 
   using Make = absl::StatusOr<std::shared_ptr<boost::asio::ssl::context>> (*)(const Files& files);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <utility>
 
 #include "services/common/base/files.h"
@@ -21,12 +20,6 @@ constexpr std::chrono::seconds kCallTimeout{5};
 constexpr std::int64_t kRetryMaxSeconds = 60;
 constexpr std::int64_t kRetriesPerLife = 30;
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
-
-std::int64_t StampOf(const std::string& path) {
-  std::error_code none;
-  const auto written = std::filesystem::last_write_time(path, none);
-  return none ? 0 : written.time_since_epoch().count();
-}
 
 // The kind of key that takes the place of one of this type.
 pki::KeyKind KindLike(const std::string& key_type) {
@@ -91,10 +84,10 @@ void Renewer::Plan(std::int64_t now_s) {
 }
 
 void Renewer::Look(std::int64_t now_s) {
-  const std::int64_t stamp = StampOf(files_.certificate);
-  if (stamp != stamp_) {
+  const FileMark mark = MarkOf(files_.certificate);
+  if (mark != read_) {
     if (absl::Status read = Read(); !read.ok()) return Note(read);
-    stamp_ = stamp;
+    read_ = mark;
     Note(absl::OkStatus());
     Plan(now_s);
   }

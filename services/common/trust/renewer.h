@@ -3,11 +3,13 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 
 #include "absl/status/status.h"
 #include "postern/v1/certificate_service.grpc.pb.h"
+#include "services/common/base/file_mark.h"
 #include "services/common/crypto/openssl_ptr.h"
 #include "services/common/http/ops_server.h"
 #include "services/common/log/log.h"
@@ -63,7 +65,7 @@ class Renewer {
   prometheus::Counter& failed_;
   std::mt19937 random_{std::random_device{}()};
   Own own_;
-  std::int64_t stamp_ = 0;  // Of the file as it was read.
+  std::optional<FileMark> read_;  // The file as it was read.
   std::int64_t next_s_ = 0;
   log::RateLimit ended_limit_{60'000};
 
